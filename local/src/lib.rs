@@ -1,0 +1,3 @@
+//! Headgate on a laptop: the four functions on embedded adapters.
+
+pub mod db;
