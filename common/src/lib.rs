@@ -1,5 +1,14 @@
 //! The domain of Headgate and the ports it reaches the world through; all four functions stand on it.
 
+pub mod api_key;
 pub mod clock;
+pub mod events;
+pub mod jobs;
+pub mod keys;
+pub mod plan;
 pub mod port;
+pub mod quota;
+pub mod run;
+pub mod state;
+pub mod tenant;
 pub mod warehouse;

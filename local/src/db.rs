@@ -100,7 +100,6 @@ pub fn create_table(name: &str, columns: &[Column], constraint: &str) -> String 
             format!("\"{}\" {kind}{required}", column.name)
         })
         .collect();
-    let constraint =
-        if constraint.is_empty() { String::new() } else { format!(", {constraint}") };
+    let constraint = if constraint.is_empty() { String::new() } else { format!(", {constraint}") };
     format!("CREATE TABLE IF NOT EXISTS \"{name}\" ({}{constraint})", columns.join(", "))
 }

@@ -125,7 +125,9 @@ pub enum ColumnType {
 }
 
 /// Whether a column may be NULL or is an array.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Mode {
     /// May be NULL.

@@ -107,8 +107,9 @@ impl Value {
             Self::Bool(b) => Json::Bool(*b),
             Self::Int64(i) if i.unsigned_abs() <= EXACT_IN_JSON => (*i).into(),
             Self::Int64(i) => i.to_string().into(),
-            Self::Float64(x) => serde_json::Number::from_f64(*x)
-                .map_or_else(|| float_name(*x).into(), Json::Number),
+            Self::Float64(x) => {
+                serde_json::Number::from_f64(*x).map_or_else(|| float_name(*x).into(), Json::Number)
+            }
             Self::Numeric(text) | Self::String(text) | Self::Json(text) => text.clone().into(),
             Self::Bytes(bytes) => hex(bytes).into(),
             Self::Date(_) | Self::Datetime(_) | Self::Time(_) | Self::Timestamp(_) => {
