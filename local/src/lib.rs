@@ -1,3 +1,4 @@
 //! Headgate on a laptop: the four functions on embedded adapters.
 
 pub mod db;
+pub mod state;

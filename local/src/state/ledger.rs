@@ -1,0 +1,133 @@
+//! The ledger on SQLite: the rule of `common::quota` inside one immediate transaction.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use common::plan::Limits;
+use common::port::PortError;
+use common::quota::{Account, Outcome};
+use common::state::{Answer, Batch, Ledger, LedgerRow};
+use common::tenant::{Subscription, SubscriptionStatus, TenantId};
+use common::warehouse::Ensured;
+use rusqlite::{Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Columns, SqliteState, all, change, first, micros, subscription};
+
+const ROW: &str = "SELECT * FROM \"tenants.tenant_run_ledger\" WHERE tenant_id = ?1";
+const ROWS: &str =
+    "SELECT * FROM \"tenants.tenant_run_ledger\" WHERE entries <> '[]' ORDER BY tenant_id";
+const CREATE: &str =
+    "INSERT INTO \"tenants.tenant_run_ledger\" (tenant_id, entries, days, updated_at)
+     VALUES (?1, '[]', '[]', ?2) ON CONFLICT DO NOTHING";
+const UPDATE: &str =
+    "UPDATE \"tenants.tenant_run_ledger\" SET entries = ?2, days = ?3, updated_at = ?4
+     WHERE tenant_id = ?1";
+const ACTIVE: &str = "SELECT COUNT(*) AS runs FROM \"tenants.tenant_run_ledger\" AS l,
+     json_each(l.entries) AS e WHERE e.value ->> 'state' = 'ACTIVE'";
+
+/// A day's count as the `days` column nests it.
+#[derive(Serialize, Deserialize)]
+struct DayCount {
+    day: NaiveDate,
+    runs: u32,
+}
+
+#[async_trait]
+impl Ledger for SqliteState {
+    async fn create(&self, tenant: &TenantId) -> Result<Ensured, PortError> {
+        let at = micros(self.clock.now());
+        let made = self.db.write(|tx| change(tx, CREATE, params![tenant.as_str(), at]))?;
+        Ok(if made == 1 { Ensured::Created } else { Ensured::Existed })
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Vec<Answer>, PortError> {
+        self.db.write(|tx| decide(tx, batch))
+    }
+
+    async fn row(&self, tenant: &TenantId) -> Result<Option<LedgerRow>, PortError> {
+        self.db.read(|tx| {
+            let Some(account) = first(tx, ROW, [tenant.as_str()], account)? else {
+                return Ok(None);
+            };
+            let subscription = subscription(tx, tenant)?;
+            Ok(Some(LedgerRow { tenant_id: tenant.clone(), account, subscription }))
+        })
+    }
+
+    async fn rows(&self) -> Result<Vec<LedgerRow>, PortError> {
+        self.db.read(|tx| {
+            let rows = all(tx, ROWS, [], |row| Ok((row.tenant()?, account(row)?)))?;
+            rows.into_iter()
+                .map(|(tenant_id, account)| {
+                    let subscription = subscription(tx, &tenant_id)?;
+                    Ok(LedgerRow { tenant_id, account, subscription })
+                })
+                .collect()
+        })
+    }
+}
+
+fn decide(tx: &Transaction<'_>, batch: &Batch) -> Result<Vec<Answer>, PortError> {
+    let mut rows: BTreeMap<&TenantId, (Account, Option<Subscription>)> = BTreeMap::new();
+    for item in &batch.items {
+        let tenant = &item.tenant_id;
+        if !rows.contains_key(tenant) {
+            let account = first(tx, ROW, [tenant.as_str()], account)?
+                .ok_or_else(|| PortError::NotFound(format!("the ledger row of {tenant}")))?;
+            rows.insert(tenant, (account, subscription(tx, tenant)?));
+        }
+    }
+    let mut room = match batch.max_running {
+        None => u32::MAX,
+        Some(most) => {
+            let active: u32 = first(tx, ACTIVE, [], |row| row.number("runs"))?.unwrap_or(0);
+            most.saturating_sub(active)
+        }
+    };
+
+    let mut order: Vec<usize> = (0..batch.items.len()).collect();
+    order.sort_by_key(|&i| batch.items[i].change.rank());
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.items.len()];
+    for i in order {
+        let item = &batch.items[i];
+        if let Some((account, subscription)) = rows.get_mut(&item.tenant_id) {
+            let limits = subscription.as_ref().and_then(live_limits);
+            outcomes[i] = Some(account.apply(&item.change, limits, batch.now, &mut room));
+        }
+    }
+
+    for (tenant, (account, _)) in &mut rows {
+        account.prune(batch.now);
+        let days: Vec<DayCount> =
+            account.days.iter().map(|(day, runs)| DayCount { day: *day, runs: *runs }).collect();
+        let json = |e| PortError::other("the ledger row as JSON", e);
+        let entries = serde_json::to_string(&account.entries).map_err(json)?;
+        let days = serde_json::to_string(&days).map_err(json)?;
+        change(tx, UPDATE, params![tenant.as_str(), entries, days, micros(batch.now)])?;
+    }
+
+    let answer = |(item, outcome): (_, Option<Outcome>)| {
+        let item: &common::state::Item = item;
+        let (account, subscription) = rows.get(&item.tenant_id)?;
+        let counts = account.counts(batch.day);
+        Some(Answer { outcome: outcome?, subscription: subscription.clone(), counts })
+    };
+    Ok(batch.items.iter().zip(outcomes).filter_map(answer).collect())
+}
+
+fn live_limits(subscription: &Subscription) -> Option<&Limits> {
+    match subscription.status {
+        SubscriptionStatus::Active => Some(&subscription.limits),
+        SubscriptionStatus::Suspended | SubscriptionStatus::Cancelled => None,
+    }
+}
+
+fn account(row: &Columns<'_>) -> Result<Account, PortError> {
+    let days: Vec<DayCount> = row.json("days")?;
+    Ok(Account {
+        entries: row.json("entries")?,
+        days: days.into_iter().map(|d| (d.day, d.runs)).collect(),
+    })
+}
