@@ -5,6 +5,7 @@ pub mod clock;
 pub mod events;
 pub mod jobs;
 pub mod keys;
+pub mod pipeline;
 pub mod plan;
 pub mod port;
 pub mod quota;
