@@ -11,5 +11,6 @@ pub mod port;
 pub mod quota;
 pub mod run;
 pub mod state;
+pub mod submit;
 pub mod tenant;
 pub mod warehouse;

@@ -1,4 +1,5 @@
 //! Headgate on a laptop: the four functions on embedded adapters.
 
 pub mod db;
+pub mod keys;
 pub mod state;
