@@ -6,6 +6,7 @@ pub mod events;
 pub mod http;
 pub mod jobs;
 pub mod keys;
+pub mod pipeline;
 pub mod plan;
 pub mod port;
 pub mod quota;

@@ -1,0 +1,303 @@
+//! The rules that a well-formed template must also keep; every broken one is found in one pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diagnostic::{Findings, Place};
+use super::graph::{Cycle, topological_order, waits_for};
+use super::params::{ParamDefault, Parameter, literal};
+use super::spec::{ParameterSpec, StepSpec, TemplateSpec};
+use super::{Action, Diagnostic, Step, Template, TemplateId, is_word};
+use crate::warehouse::TableRef;
+
+mod check;
+mod step;
+
+/// The most steps of a template.
+const MAX_STEPS: usize = 100;
+
+/// A template under validation: what steps are held against, and what is found.
+struct Draft<'a> {
+    parameters: BTreeMap<String, Parameter>,
+    sources: Vec<TableRef>,
+    used: BTreeSet<String>,
+    findings: Findings<'a>,
+}
+
+/// Turns a parsed file into a template.
+pub(super) fn template(
+    id: TemplateId,
+    spec: TemplateSpec,
+    findings: Findings<'_>,
+) -> Result<Template, Vec<Diagnostic>> {
+    let mut draft =
+        Draft { parameters: BTreeMap::new(), sources: Vec::new(), used: BTreeSet::new(), findings };
+    draft.parameters(&spec.parameters);
+    draft.sources(&spec.sources);
+    if spec.description.trim().is_empty() {
+        draft.at_key(
+            "description",
+            "description is empty",
+            "say in a sentence what the pipeline does",
+        );
+    }
+    if !(1..=16).contains(&spec.max_parallel) {
+        let message = format!("max_parallel is {}, which is not 1 to 16", spec.max_parallel);
+        draft.at_key("max_parallel", &message, "leave it out for 4");
+    }
+    if spec.steps.is_empty() || spec.steps.len() > MAX_STEPS {
+        let message = format!("there are {} steps, not 1 to {MAX_STEPS}", spec.steps.len());
+        draft.at_key("steps", &message, "");
+    }
+    let places: Vec<Place> = spec
+        .steps
+        .iter()
+        .map(|step| Place { line: step.referenced.line(), column: step.referenced.column() })
+        .collect();
+    let specs: Vec<StepSpec> = spec.steps.into_iter().map(|step| step.value).collect();
+    let depends_on = draft.dependencies(&specs, &places);
+    let order = draft.order(&specs, &places, &depends_on);
+    let actions: Vec<Option<Action>> =
+        specs.iter().zip(&places).map(|(spec, &at)| draft.action(spec, at)).collect();
+    draft.writers(&specs, &places, &depends_on, &actions);
+    draft.unused();
+    let found = draft.findings.finish();
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let mut steps: Vec<Option<Step>> = specs
+        .iter()
+        .zip(actions)
+        .zip(&depends_on)
+        .map(|((spec, action), before)| {
+            let position = |node: &usize| order.iter().position(|placed| placed == node);
+            let before = before.iter().filter_map(position).collect();
+            Some(step::assemble(spec, action?, before))
+        })
+        .collect();
+    Ok(Template {
+        id,
+        description: spec.description,
+        parameters: draft.parameters,
+        sources: draft.sources,
+        max_parallel: usize::from(spec.max_parallel),
+        steps: order.iter().filter_map(|&node| steps[node].take()).collect(),
+    })
+}
+
+impl Draft<'_> {
+    /// A finding at the first place of a top-level key.
+    fn at_key(&mut self, key: &str, message: &str, hint: &str) {
+        let at = self.findings.find(Place::START, key);
+        self.findings.add(at, message, hint);
+    }
+
+    /// A finding at the first place of `word` from `from` on.
+    fn at(&mut self, from: Place, word: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let at = self.findings.find(from, word);
+        self.findings.add(at, message, hint);
+    }
+
+    fn parameters(&mut self, specs: &BTreeMap<String, ParameterSpec>) {
+        let section = self.findings.find(Place::START, "parameters");
+        let mut parameters = BTreeMap::new();
+        for (name, spec) in specs {
+            match parameter(specs, name, spec) {
+                Ok(parameter) => {
+                    parameters.insert(name.clone(), parameter);
+                }
+                Err((message, hint)) => {
+                    self.at(section, name, format!("parameter {name}: {message}"), hint);
+                }
+            }
+        }
+        self.parameters = parameters;
+    }
+
+    fn sources(&mut self, names: &[String]) {
+        let section = self.findings.find(Place::START, "sources");
+        for name in names {
+            match name.parse::<TableRef>() {
+                Ok(table) if table.dataset.as_str().eq_ignore_ascii_case("tenants") => {
+                    let message =
+                        format!("source {name}: the control plane's tables are no source");
+                    self.at(section, name, message, "remove it");
+                }
+                Ok(table) if is_meta(&table.table) => {
+                    let message = format!("source {name}: a tenant's x_meta tables are no source");
+                    self.at(
+                        section,
+                        name,
+                        message,
+                        "remove it; a tenant's own need no declaration",
+                    );
+                }
+                Ok(table) => self.sources.push(table),
+                Err(error) => {
+                    let hint = "write dataset.table or project.dataset.table, without wildcards";
+                    self.at(section, name, format!("source {error}"), hint);
+                }
+            }
+        }
+    }
+
+    /// The steps' dependencies as indices; findings for ids that are wrong, double or unknown.
+    fn dependencies(&mut self, specs: &[StepSpec], places: &[Place]) -> Vec<Vec<usize>> {
+        let mut index = BTreeMap::new();
+        for (node, spec) in specs.iter().enumerate() {
+            if !is_word(spec.id()) {
+                let message = format!("step id '{}' is not [a-z][a-z0-9_]*", spec.id());
+                self.at(places[node], spec.id(), message, "rename it");
+            }
+            if let Some(first) = index.insert(spec.id(), node) {
+                let line = places[first].line;
+                let message = format!("step id {} is taken by the step of line {line}", spec.id());
+                self.at(places[node], spec.id(), message, "give each step an id of its own");
+            }
+        }
+        let known: Vec<&str> = index.keys().copied().collect();
+        let known = known.join(", ");
+        let mut depends_on = Vec::new();
+        for (node, spec) in specs.iter().enumerate() {
+            let mut before = Vec::new();
+            for id in spec.depends_on() {
+                let Some(&other) = index.get(id.as_str()) else {
+                    let from = self.findings.find(places[node], "depends_on");
+                    let message = format!("step {} depends on {id}, which no step is", spec.id());
+                    self.at(from, id, message, format!("the steps are {known}"));
+                    continue;
+                };
+                before.push(other);
+            }
+            depends_on.push(before);
+        }
+        depends_on
+    }
+
+    fn order(&mut self, specs: &[StepSpec], at: &[Place], depends_on: &[Vec<usize>]) -> Vec<usize> {
+        topological_order(depends_on).unwrap_or_else(|Cycle(nodes)| {
+            let ids: Vec<&str> = nodes.iter().map(|&node| specs[node].id()).collect();
+            let message = format!("steps wait for each other: {} -> {}", ids.join(" -> "), ids[0]);
+            self.at(at[nodes[0]], "depends_on", message, "remove one of these dependencies");
+            Vec::new()
+        })
+    }
+
+    /// Two steps that write one table must have an order.
+    fn writers(
+        &mut self,
+        specs: &[StepSpec],
+        places: &[Place],
+        depends_on: &[Vec<usize>],
+        actions: &[Option<Action>],
+    ) {
+        let target = |action: &Option<Action>| match action {
+            Some(Action::Sql(sql)) => Some(sql.target.table.clone()),
+            Some(Action::Load(load)) => Some(load.target.table.clone()),
+            Some(Action::Check(_)) | None => None,
+        };
+        let targets: Vec<Option<String>> = actions.iter().map(target).collect();
+        for (second, table) in targets.iter().enumerate() {
+            let Some(table) = table else { continue };
+            for first in 0..second {
+                let ordered =
+                    waits_for(depends_on, second, first) || waits_for(depends_on, first, second);
+                if targets[first].as_ref() == Some(table) && !ordered {
+                    let (id, other) = (specs[second].id(), specs[first].id());
+                    let message =
+                        format!("steps {other} and {id} both write {table} at the same time");
+                    self.at(
+                        places[second],
+                        "table",
+                        message,
+                        format!("let {id} depend on {other}"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn unused(&mut self) {
+        let section = self.findings.find(Place::START, "parameters");
+        let references =
+            self.parameters.values().filter_map(|parameter| match &parameter.default {
+                ParamDefault::SameAs(other) => Some(other.clone()),
+                ParamDefault::Required | ParamDefault::Literal(_) => None,
+            });
+        self.used.extend(references.collect::<Vec<_>>());
+        let unused: Vec<String> =
+            self.parameters.keys().filter(|name| !self.used.contains(*name)).cloned().collect();
+        for name in unused {
+            let message = format!("parameter {name} is declared and never used");
+            self.at(section, &name, message, format!("use @{name} in a step, or remove it"));
+        }
+    }
+}
+
+/// Whether a table is one of Headgate's own.
+fn is_meta(table: &str) -> bool {
+    table.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("x_meta"))
+}
+
+type Refusal = (String, String);
+
+fn parameter(
+    specs: &BTreeMap<String, ParameterSpec>,
+    name: &str,
+    spec: &ParameterSpec,
+) -> Result<Parameter, Refusal> {
+    let refuse = |message: String, hint: &str| Err((message, hint.to_owned()));
+    if name == "tenant_id" {
+        return refuse(
+            "the tenant comes from the API key and is never a parameter".to_owned(),
+            "remove it: tables without a dataset are the tenant's already",
+        );
+    }
+    if !is_word(name) || name.starts_with("headgate_") {
+        return refuse(
+            "a name is [a-z][a-z0-9_]*, at most 64 characters, not starting with headgate_"
+                .to_owned(),
+            "rename it",
+        );
+    }
+    let kind: super::ParamType = match spec.kind.parse() {
+        Ok(kind) => kind,
+        Err(error) => {
+            return Err((super::params::InvalidParamType::to_string(&error), String::new()));
+        }
+    };
+    let default = match (&spec.default, spec.required) {
+        (None, true) => ParamDefault::Required,
+        (None, false) => {
+            return refuse(
+                "is neither required nor has a default".to_owned(),
+                "set one of the two",
+            );
+        }
+        (Some(_), true) => {
+            return refuse("is required and has a default".to_owned(), "remove one of the two");
+        }
+        (Some(serde_json::Value::String(text)), false) if text.starts_with('@') => {
+            let other = &text[1..];
+            let Some(target) = specs.get(other) else {
+                return refuse(format!("defaults to {text}, which is not declared"), "declare it");
+            };
+            let refers = target.default.as_ref().and_then(|d| d.as_str());
+            if refers.is_some_and(|text| text.starts_with('@')) {
+                return refuse(
+                    format!("defaults to {text}, which is itself a reference"),
+                    "refer to a parameter that is required or has a literal default",
+                );
+            }
+            if target.kind != spec.kind {
+                let message = format!("is {} and defaults to {text}, a {}", spec.kind, target.kind);
+                return refuse(message, "give both the same type");
+            }
+            ParamDefault::SameAs(other.to_owned())
+        }
+        (Some(value), false) => match literal(&kind, value) {
+            Ok(value) => ParamDefault::Literal(value),
+            Err(rule) => return refuse(format!("the default {value} is not {rule}"), "correct it"),
+        },
+    };
+    Ok(Parameter { kind, default, description: spec.description.clone() })
+}

@@ -1,0 +1,207 @@
+//! The shipped templates are valid, their schema is current, and what is wrong is found where it stands.
+
+use std::path::Path;
+
+use common::pipeline::{Action, Catalog, Diagnostic, Mode, Template, parse, spec};
+
+fn configs() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs"))
+}
+
+fn shipped(path: &str) -> Template {
+    let text = std::fs::read_to_string(configs().join(path)).expect("a shipped template");
+    parse::file(path, &text).unwrap_or_else(|found| panic!("{}", lines(&found)))
+}
+
+fn lines(found: &[Diagnostic]) -> String {
+    found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_billing_template_replaces_its_range_and_checks_it() {
+    let template = shipped("gcp/cost/billing.yml");
+    assert_eq!(template.id.to_string(), "gcp/cost/billing");
+    let Action::Sql(sql) = &template.steps[0].action else { panic!("a sql step comes first") };
+    let range = Mode::OverwritePartition { from: "date".to_owned(), to: "end_date".to_owned() };
+    assert_eq!(sql.target.mode, range);
+    assert_eq!(sql.query.params, ["date", "end_date"]);
+    let Action::Check(checks) = &template.steps[1].action else { panic!("then a check step") };
+    assert!(checks.iter().filter(|check| check.blocking).count() >= 3);
+    assert!(checks.len() >= 5);
+}
+
+#[test]
+fn the_focus_template_loads_before_it_sums() {
+    let template = shipped("focus/cost/daily.yml");
+    let kinds: Vec<_> = template.steps.iter().map(|step| step.action.kind()).collect();
+    assert_eq!(kinds, ["load", "check", "sql", "check"]);
+}
+
+/// Run with `UPDATE=1` to write the file anew.
+#[test]
+fn the_committed_schema_is_the_generated_one() {
+    let path = configs().join("template.schema.json");
+    let generated = serde_json::to_string_pretty(&spec::json_schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == generated, "template.schema.json is old: run this test with UPDATE=1");
+}
+
+#[test]
+fn a_catalog_answers_by_parts_and_only_by_parts() {
+    let path = "gcp/cost/billing.yml";
+    let text = std::fs::read_to_string(configs().join(path)).unwrap();
+    let catalog = Catalog::from_files([(path, text)]).unwrap();
+    assert!(catalog.get("gcp", "cost", "billing").is_some());
+    for (provider, domain, name) in [
+        ("gcp", "cost", "daily"),
+        ("gcp", "cost", "../cost/billing"),
+        ("gcp", "..", "billing"),
+        ("gcp", "cost", "billing.yml"),
+        ("gcp/cost", "", "billing"),
+        ("", "", ""),
+        ("GCP", "cost", "billing"),
+    ] {
+        assert!(catalog.get(provider, domain, name).is_none(), "{provider} {domain} {name}");
+    }
+    let found = Catalog::from_files([("gcp/billing.yml", ""), ("../x/y.yml", "")]).unwrap_err();
+    assert_eq!(found.len(), 2, "{}", lines(&found));
+}
+
+/// A valid template; each case changes one line of it.
+const VALID: &str = r#"description: Copies a day.
+parameters:
+  day:
+    type: DATE
+    required: true
+sources: [shared.rates]
+steps:
+  - id: copy
+    type: sql
+    query: |
+      SELECT day, amount
+      FROM lines
+      WHERE day = @day
+    target: {table: copied, partition_by: day}
+    mode: {overwrite_partition: {from: "@day", to: "@day"}}
+  - id: look
+    type: check
+    depends_on: [copy]
+    table: copied
+    where: day = @day
+    checks:
+      - id: rows
+        severity: warn
+        blocking: false
+        expect: {row_count: {min: 1}}
+"#;
+
+#[test]
+fn a_wrong_line_is_found_where_it_stands() {
+    parse::file("a/b/c.yml", VALID).unwrap_or_else(|found| panic!("{}", lines(&found)));
+    // What is replaced, by what, and what is found: line, column, a part of the message.
+    let cases = [
+        ("description: Copies a day.", "descripton: x", 1, 1, "descripton"),
+        ("    required: true", "    requird: true", 5, 5, "requird"),
+        ("    type: DATE", "    type: DAY", 3, 3, "'DAY' is not a parameter type"),
+        ("    required: true", "    default: 7", 3, 3, "the default 7 is not"),
+        ("    required: true", "    default: \"@other\"", 3, 3, "not declared"),
+        ("  day:", "  tenant_id:", 3, 3, "comes from the API key"),
+        (
+            "WHERE day = @day\n    target",
+            "WHERE day = @dy\n    target",
+            13,
+            19,
+            "@dy is not declared",
+        ),
+        ("FROM lines", "FROM {{ dataset }}.lines", 12, 12, "placeholder"),
+        ("FROM lines", "FROM lines;", 12, 17, "';' has no place"),
+        ("SELECT day, amount", "DELETE lines WHERE true", 11, 7, "starts with 'DELETE'"),
+        ("FROM lines", "FROM lines)", 11, 7, "not closed"),
+        ("table: copied, p", "table: x_meta_step_logs, p", 14, 14, "x_meta_step_logs"),
+        ("table: copied, p", "table: other.copied, p", 14, 14, "other.copied"),
+        (", partition_by: day", "", 15, 12, "needs target.partition_by"),
+        ("from: \"@day\"", "from: \"2025-01-01\"", 15, 41, "not a declared DATE parameter"),
+        (
+            "mode: {overwrite_partition: {from: \"@day\", to: \"@day\"}}",
+            "mode: {append: {allow_duplicates: false}}",
+            15,
+            12,
+            "allow_duplicates",
+        ),
+        (
+            "mode: {overwrite_partition: {from: \"@day\", to: \"@day\"}}",
+            "mode: {merge: {keys: [day]}}",
+            15,
+            12,
+            "merge",
+        ),
+        ("depends_on: [copy]", "depends_on: [cpy]", 18, 18, "depends on cpy"),
+        ("depends_on: [copy]", "depends_on: [look]", 18, 5, "look -> look"),
+        ("id: look", "id: copy", 16, 9, "taken by the step of line 8"),
+        ("type: check", "type: chek", 17, 11, "unknown variant `chek`"),
+        ("    type: check", "    kind: check", 21, 5, "missing field `type`"),
+        ("    where: day = @day", "    where: day = @day) OR (TRUE", 20, 5, "not closed"),
+        ("    where: day = @day", "    where: day = @day -- all", 20, 5, "comment"),
+        ("    where: day = @day", "    uri: x", 20, 5, "unknown field `uri`"),
+        ("severity: warn", "severity: fatal", 23, 19, "fatal"),
+        ("blocking: false", "blocking: no", 24, 19, "bool"),
+        ("row_count: {min: 1}", "row_count: {}", 25, 18, "needs min, max or both"),
+        ("row_count: {min: 1}", "not_null: {columns: [\"a`b\"]}", 25, 40, "'a`b' is not"),
+        (
+            "row_count: {min: 1}",
+            "relationships: {column: a, to_table: other.x, to_column: b}",
+            25,
+            55,
+            "neither a table",
+        ),
+        ("[shared.rates]", "[\"shared.rates_*\"]", 6, 12, "shared.rates_*"),
+        ("[shared.rates]", "[tenants.tenant_api_keys]", 6, 11, "control plane"),
+        ("sources: [shared.rates]", "max_parallel: 40", 6, 1, "max_parallel is 40"),
+        ("sources: [shared.rates]", "description: again", 6, 1, "duplicate"),
+    ];
+    let mut missed = Vec::new();
+    for (old, new, line, column, message) in cases {
+        let text = VALID.replacen(old, new, 1);
+        assert_ne!(text, VALID, "{old}");
+        let found = parse::file("a/b/c.yml", &text).unwrap_err();
+        let hit = found
+            .iter()
+            .any(|d| (d.line, d.column) == (line, column) && d.message.contains(message));
+        if !hit {
+            missed.push(format!(
+                "{new}: expected {line}:{column} {message}, found\n{}",
+                lines(&found)
+            ));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn an_unused_parameter_and_an_unordered_second_writer_are_refused() {
+    let text = VALID.replace("sources:", "  spare: {type: STRING, default: x}\nsources:")
+        + r"  - id: again
+    type: sql
+    query: SELECT 1 AS day
+    target: {table: copied}
+    mode: replace
+";
+    let found = lines(&parse::file("a/b/c.yml", &text).unwrap_err());
+    assert!(found.contains(":6:3: parameter spare is declared and never used"), "{found}");
+    assert!(found.contains("steps copy and again both write copied at the same time"), "{found}");
+}
+
+#[test]
+fn large_and_deep_files_are_refused() {
+    let long = format!("{VALID}# {}", "x".repeat(parse::MAX_BYTES));
+    assert!(lines(&parse::file("a/b/c.yml", &long).unwrap_err()).contains("bytes"));
+    let deep = format!("description: {}", "[".repeat(5_000));
+    assert_eq!(parse::file("a/b/c.yml", &deep).unwrap_err().len(), 1);
+    let wide = format!("sources: [{}]", "a,".repeat(30_000));
+    assert_eq!(parse::file("a/b/c.yml", &wide).unwrap_err().len(), 1);
+    let bomb = "sources: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\n";
+    assert_eq!(parse::file("a/b/c.yml", bomb).unwrap_err().len(), 1);
+}
