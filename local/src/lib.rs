@@ -1,4 +1,6 @@
 //! Headgate on a laptop: the four functions on embedded adapters.
 
 pub mod db;
+pub mod sample;
 pub mod state;
+pub mod validate;
