@@ -2,4 +2,6 @@
 
 pub mod db;
 pub mod keys;
+pub mod sample;
 pub mod state;
+pub mod validate;

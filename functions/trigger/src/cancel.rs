@@ -64,7 +64,9 @@ pub async fn cancel(
         }
         RunStatus::Completed | RunStatus::Failed | RunStatus::TimedOut | RunStatus::Expired => {
             let detail = format!("run {run_id} ended before: {}", run.status);
-            return Err(Problem::new(Kind::RunEnded, detail).with("run_status", run.status.as_str()));
+            return Err(
+                Problem::new(Kind::RunEnded, detail).with("run_status", run.status.as_str())
+            );
         }
     };
     let answer = CancelAnswer {

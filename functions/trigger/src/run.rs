@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use common::http::extract::{Json, Path};
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
-use common::quota::{Counts, Limit};
 use common::plan::Limits;
+use common::quota::{Counts, Limit};
 use common::run::{Run, RunId, RunStatus};
 use common::submit::{Derived, Refusal, Request, Submission, fingerprint, submit};
 use common::tenant::TenantId;
@@ -135,14 +135,13 @@ fn accepted(run: &Run, position: Option<u32>) -> Response {
 
 fn refused(refusal: Refusal, template: &str, state: &State) -> Problem {
     match refusal {
-        Refusal::UnknownTemplate => {
-            Problem::new(Kind::NotFound, format!("there is no template {}", template.escape_debug()))
-        }
+        Refusal::UnknownTemplate => Problem::new(
+            Kind::NotFound,
+            format!("there is no template {}", template.escape_debug()),
+        ),
         Refusal::Parameters(errors) => {
-            let errors: Vec<FieldError> = errors
-                .into_iter()
-                .map(|e| FieldError::new(e.field, e.value, e.rule))
-                .collect();
+            let errors: Vec<FieldError> =
+                errors.into_iter().map(|e| FieldError::new(e.field, e.value, e.rule)).collect();
             Problem::invalid(&errors)
         }
         Refusal::Inactive => {
@@ -190,7 +189,9 @@ fn over_limit(limit: Limit, limits: Limits, counts: Counts) -> Problem {
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let visible = |text: &&str| {
-        !text.is_empty() && text.len() <= 255 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        !text.is_empty()
+            && text.len() <= 255
+            && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
     };
     value.to_str().ok().filter(visible).map(Some).ok_or_else(|| {
         let shown = String::from_utf8_lossy(value.as_bytes()).into_owned();

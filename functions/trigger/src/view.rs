@@ -40,7 +40,7 @@ impl From<Run> for RunView {
         let duration = run.started_at.zip(run.ended_at).map(|(from, to)| to - from);
         Self {
             pipeline_logging_id: run.run_id,
-            pipeline_id: run.pipeline.of_tenant(&run.tenant_id),
+            pipeline_id: run.pipeline.pipeline_id(&run.tenant_id),
             tenant_id: run.tenant_id,
             user_id: run.user_id.as_str().to_owned(),
             status: run.status,
