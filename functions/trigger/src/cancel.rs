@@ -15,7 +15,7 @@ use crate::runs::{parse_run_id, unknown};
 
 /// Where the run stands after the request.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CancelAnswer {
+pub(crate) struct CancelAnswer {
     #[schema(value_type = String, format = "uuid")]
     pipeline_logging_id: RunId,
     #[schema(value_type = String)]
@@ -45,7 +45,7 @@ pub struct CancelAnswer {
         (status = 409, description = "The run ended otherwise", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn cancel(
+pub(crate) async fn cancel(
     Extract(state): Extract<State>,
     Path((tenant, run)): Path<(String, String)>,
     headers: HeaderMap,

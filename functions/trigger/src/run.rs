@@ -27,7 +27,7 @@ const RECORDING: Duration = Duration::from_secs(2);
 
 /// Whose run of which template.
 #[derive(Debug, Deserialize)]
-pub struct Target {
+pub(crate) struct Target {
     tenant_id: String,
     provider: String,
     domain: String,
@@ -36,7 +36,7 @@ pub struct Target {
 
 /// The run exists.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Triggered {
+pub(crate) struct Triggered {
     /// The run.
     #[schema(value_type = String, format = "uuid")]
     pipeline_logging_id: RunId,
@@ -81,7 +81,7 @@ pub struct Triggered {
         (status = 503, description = "Try again", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn trigger(
+pub(crate) async fn trigger(
     Extract(state): Extract<State>,
     Path(target): Path<Target>,
     headers: HeaderMap,

@@ -21,7 +21,7 @@ const MOST: u32 = 200;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
+pub(crate) struct ListQuery {
     /// Only of this status.
     status: Option<RunStatus>,
     /// Only of this pipeline, such as `acme-gcp-cost-billing`.
@@ -39,7 +39,7 @@ pub struct ListQuery {
 
 /// A part of the list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RunList {
+pub(crate) struct RunList {
     /// Newest first.
     runs: Vec<RunView>,
     /// Where the next part begins; `null` where this is the last.
@@ -64,7 +64,7 @@ pub struct RunList {
         (status = 422, description = "A query value is not allowed", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn list(
+pub(crate) async fn list(
     Extract(state): Extract<State>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
@@ -127,7 +127,7 @@ fn parse_cursor(text: &str) -> Result<(DateTime<Utc>, RunId), Problem> {
         (status = 404, description = "No such run", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(
+pub(crate) async fn read(
     Extract(state): Extract<State>,
     Path((tenant, run)): Path<(String, String)>,
     headers: HeaderMap,
@@ -156,7 +156,7 @@ async fn details(
 }
 
 /// The path's run; a text that is no id names no run.
-pub fn parse_run_id(text: &str) -> Result<RunId, Problem> {
+pub(crate) fn parse_run_id(text: &str) -> Result<RunId, Problem> {
     text.parse().map_err(|_| {
         let shown = text.chars().take(64).collect::<String>().escape_debug().to_string();
         Problem::new(Kind::NotFound, format!("there is no run {shown}"))
@@ -164,6 +164,6 @@ pub fn parse_run_id(text: &str) -> Result<RunId, Problem> {
 }
 
 /// The tenant has no such run.
-pub fn unknown(run_id: RunId) -> Problem {
+pub(crate) fn unknown(run_id: RunId) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no run {run_id}"))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// A run.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RunView {
+pub(crate) struct RunView {
     #[schema(value_type = String, format = "uuid")]
     pipeline_logging_id: RunId,
     #[schema(value_type = String)]
@@ -61,7 +61,7 @@ impl From<Run> for RunView {
 
 /// A run with all that it did so far.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RunDetails {
+pub(crate) struct RunDetails {
     #[serde(flatten)]
     run: RunView,
     /// Its place in the queue, from 1, where it is queued.
@@ -74,7 +74,7 @@ pub struct RunDetails {
 
 impl RunDetails {
     /// Puts the parts together.
-    pub fn new(
+    pub(crate) fn new(
         run: Run,
         position: Option<u32>,
         steps: Vec<StepLog>,
@@ -91,7 +91,7 @@ impl RunDetails {
 
 /// One try of a step.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StepView {
+pub(crate) struct StepView {
     step_id: String,
     step_type: String,
     /// The run's attempt.
@@ -131,7 +131,7 @@ impl From<StepLog> for StepView {
 
 /// The result of a check.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CheckView {
+pub(crate) struct CheckView {
     step_id: String,
     check_id: String,
     check_type: String,
