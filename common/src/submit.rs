@@ -269,8 +269,7 @@ async fn record(
     if entry.attempt > 1
         && let Some(found) = existing(gate, request).await?
     {
-        give_back(gate, &run.tenant_id, entry).await?;
-        return Ok(found);
+        return yield_to(gate, entry, found).await;
     }
     match gate.runs.insert(&run, entry.deadline).await {
         Ok(Inserted::Recorded) => {}
@@ -279,9 +278,9 @@ async fn record(
             return Err(PortError::Unavailable("the run could not be recorded in time".to_owned()));
         }
         Err(PortError::AlreadyExists(_)) => {
-            give_back(gate, &run.tenant_id, entry).await?;
             let found = existing(gate, request).await?;
-            return Ok(found.unwrap_or(Submission::Refused(Refusal::InProgress)));
+            let found = found.unwrap_or(Submission::Refused(Refusal::InProgress));
+            return yield_to(gate, entry, found).await;
         }
         // Whether a row was written is unknown, so the entry stays until the reaper has looked.
         Err(error) => return Err(error),
@@ -295,6 +294,17 @@ async fn record(
         }
     }
     Ok(Submission::Accepted { run: Box::new(run), position })
+}
+
+/// Leaves an admission to the row that another delivery wrote. A row that has not ended may hold the entry by
+/// now, so it is given back only where nothing can start the row any more; the reaper sees to the rest.
+async fn yield_to(gate: &Gate, entry: &Entry, found: Submission) -> Result<Submission, PortError> {
+    if let Submission::Accepted { run, .. } = &found
+        && run.status.is_final()
+    {
+        give_back(gate, &run.tenant_id, entry).await?;
+    }
+    Ok(found)
 }
 
 /// Undoes an admission that led to no row; where the entry has moved on meanwhile, the reaper decides.

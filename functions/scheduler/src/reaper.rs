@@ -9,7 +9,7 @@
 //! | a QUEUED entry too old or cancelled | a refund, then EXPIRED or CANCELLED |
 //! | RUNNING, unclaimed past its start deadline | the next attempt; after the third FAILED |
 //! | RUNNING, claimed, the execution gone | ending its statements, then FAILED or CANCELLED, then a release |
-//! | a row that has not ended, its entry closed | the end that closed the entry |
+//! | a row that has not ended, its entry closed or of a later admission | the end that closed the entry |
 
 use std::collections::HashMap;
 
@@ -102,6 +102,9 @@ async fn settle_entry(
     };
     let Some(run) = run else { return settle_unrecorded(context, tenant, entry).await };
     match (entry.state, run.status) {
+        (_, RunStatus::Queued) if run.attempt < entry.attempt => {
+            settle_readmitted(context, entry, &run).await
+        }
         (EntryState::Active, RunStatus::Queued) => start(&context.gate, tenant, entry).await,
         (EntryState::Active, RunStatus::Running) if run.claimed_at.is_none() => {
             settle_unclaimed(context, entry, &run).await
@@ -143,6 +146,13 @@ async fn settle_queued(context: &Context, entry: &Entry, run: &Run) -> Result<()
         end(context, run, Transition::EndQueued { ending, at }).await?;
     }
     Ok(())
+}
+
+/// The admission that the row belongs to was given back and its id was admitted anew before the row had
+/// ended: the row ends as it was to, and the new admission, which has no row of its own, goes with it.
+async fn settle_readmitted(context: &Context, entry: &Entry, run: &Run) -> Result<(), PortError> {
+    settle_closed(context, run).await?;
+    free(context, entry, run).await
 }
 
 fn queued_ending(context: &Context, run: &Run, at: DateTime<Utc>) -> Option<Ending> {
@@ -270,11 +280,12 @@ async fn end_and_free(
     Ok(())
 }
 
-/// Frees the slot of a run whose row is final.
+/// Frees the slot of a run whose row is final. One that never started, or that the launcher refused, does not
+/// count.
 async fn free(context: &Context, entry: &Entry, run: &Run) -> Result<(), PortError> {
     let (run_id, attempt) = (entry.run_id, entry.attempt);
     let change = match entry.state {
-        EntryState::Active if run.launch_refused => {
+        EntryState::Active if run.launch_refused || run.started_at.is_none() => {
             Change::Refund { run_id, attempt, from: EntryState::Active }
         }
         EntryState::Queued => Change::Refund { run_id, attempt, from: EntryState::Queued },

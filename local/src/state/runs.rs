@@ -30,8 +30,8 @@ const LIST: &str = "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = :tenant
      AND (:after_at IS NULL OR (created_at, pipeline_logging_id) < (:after_at, :after_run))
      ORDER BY created_at DESC, pipeline_logging_id DESC LIMIT :limit";
 const START: &str =
-    "UPDATE x_meta_pipeline_runs SET status = 'RUNNING', started_at = ?3, start_by = ?4,
-     attempt = ?5 WHERE tenant_id = ?1 AND pipeline_logging_id = ?2 AND status = 'QUEUED'";
+    "UPDATE x_meta_pipeline_runs SET status = 'RUNNING', started_at = ?3, start_by = ?4
+     WHERE tenant_id = ?1 AND pipeline_logging_id = ?2 AND status = 'QUEUED' AND attempt = ?5";
 const LAUNCHED: &str = "UPDATE x_meta_pipeline_runs SET execution = ?4
      WHERE tenant_id = ?1 AND pipeline_logging_id = ?2 AND status = 'RUNNING' AND attempt = ?3
      AND claimed_at IS NULL";

@@ -106,8 +106,10 @@ pub async fn transitions_are_guarded(runs: &dyn Runs) {
     let relaunch = |from| Transition::Relaunch { from, to: from + 1, start_by: noon() };
     let launched = |attempt| Transition::Launched { attempt, execution: "e0".to_owned() };
     // What is tried, and in which of the states above it may take effect.
-    let tries: [(&str, Transition, &[usize]); 12] = [
+    let second = Transition::Start { at: noon(), start_by: noon(), attempt: 2 };
+    let tries: [(&str, Transition, &[usize]); 13] = [
         ("start", start.clone(), &[0, 1]),
+        ("start of another admission", second, &[]),
         ("cancel", cancel.clone(), &[0, 2, 4]),
         ("claim", claim(1), &[2]),
         ("claim of another attempt", claim(2), &[]),
