@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod clock;
 pub mod events;
+pub mod http;
 pub mod jobs;
 pub mod keys;
 pub mod pipeline;
@@ -11,5 +12,7 @@ pub mod port;
 pub mod quota;
 pub mod run;
 pub mod state;
+pub mod submit;
+pub mod telemetry;
 pub mod tenant;
 pub mod warehouse;
