@@ -208,12 +208,9 @@ fn plan<'c>(
     run: &Run,
 ) -> Result<(&'c Template, BTreeMap<String, Param>), String> {
     let wanted = &run.pipeline;
-    let template = catalog
-        .get(&wanted.provider, &wanted.domain, &wanted.template)
-        .ok_or_else(|| {
-            let (provider, domain, name) = (&wanted.provider, &wanted.domain, &wanted.template);
-            format!("template {provider}/{domain}/{name} is no longer there: deploy it, or trigger another")
-        })?;
+    let template = catalog.by_id(wanted).ok_or_else(|| {
+        format!("template {wanted} is no longer there: deploy it, or trigger another")
+    })?;
     let params = params::from_stored(&run.parameters)?;
     let kinds = params.iter().map(|(name, param)| (name, &param.kind));
     let declared = template.parameters.iter().map(|(name, p)| (name, p.kind.data_type()));
