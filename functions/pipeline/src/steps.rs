@@ -169,6 +169,16 @@ impl Job<'_> {
                     };
                     let log = StepLog { rows: done.rows, bytes: done.bytes, ..log };
                     self.recorder.step(&log).await?;
+                    tracing::info!(
+                        tenant.id = %self.run.tenant_id,
+                        run.id = %self.run.run_id,
+                        step.id = step.id,
+                        try_number,
+                        rows = done.rows,
+                        duration_ms = (log.ended_at - started_at).num_milliseconds(),
+                        blocked = done.blocked,
+                        "a step has ended"
+                    );
                     return Ok(match done.blocked {
                         None => StepEnd::Completed { rows: done.rows, bytes: done.bytes },
                         Some(message) => {

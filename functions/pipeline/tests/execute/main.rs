@@ -101,6 +101,19 @@ async fn a_table_or_a_size_that_is_not_allowed_is_refused_before_any_write() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_below_no_allowed_root_is_refused_by_name() {
+    let scene = Scene::new();
+    scene.change(|run| {
+        run.pipeline = "a/b/load".parse().unwrap();
+        run.parameters = serde_json::json!({"path": {"type": "STRING", "value": "/etc/passwd"}});
+    });
+    assert_eq!(scene.execute().await, Exit::Template);
+    assert_eq!(scene.ending(), failure(FailureKind::Guard));
+    let message = scene.run().ending.and_then(|end| end.message).unwrap_or_default();
+    assert!(message.starts_with("step fetch '/etc/passwd' is not a file below"), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_blocking_check_that_fails_ends_the_run_with_the_keys_of_a_few_rows() {
     let scene = Scene::new();
     scene.observes(3);
@@ -184,7 +197,7 @@ async fn a_template_that_is_gone_or_takes_other_parameters_fails_the_run() {
         |run| run.pipeline = "a/b/gone".parse().unwrap(),
         |run| run.parameters = serde_json::json!({}),
         |run| {
-            run.parameters = serde_json::json!({"day": {"type": "STRING", "value": "2025-11-17"}})
+            run.parameters = serde_json::json!({"day": {"type": "STRING", "value": "2025-11-17"}});
         },
     ];
     for change in changes {

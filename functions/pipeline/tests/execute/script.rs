@@ -1,4 +1,5 @@
 //! One run, its row in memory, and a warehouse that answers by script.
+#![expect(clippy::unwrap_used, reason = "what a test is made of is valid")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,6 +18,7 @@ use common::warehouse::{
     DataType, DatasetName, DryRun, Ensured, JobId, JobOptions, JobState, Load, Query, Rows,
     TableDefinition, TableRef, Target, Value, Warehouse, Written,
 };
+use futures::FutureExt;
 use pipeline::{Assignment, Context, Exit, Roots, execute};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +39,20 @@ steps:
     table: copied
     checks:
       - {id: rows, severity: error, blocking: true, key: [day], expect: {not_null: {columns: [amount]}}}
+"#;
+
+/// Loads a file that the run names.
+const LOADING: &str = r#"description: Loads a file.
+parameters:
+  path: {type: STRING, required: true}
+steps:
+  - id: fetch
+    type: load
+    uri: "@path"
+    format: ndjson
+    columns: [{name: day, type: DATE}]
+    target: {table: fetched}
+    mode: replace
 "#;
 
 /// How the next write ends; where none is left, well.
@@ -92,7 +108,7 @@ impl Scene {
             fingerprint: None,
             day: now.date_naive(),
             attempt: 1,
-            timeout: Duration::from_secs(3_600),
+            timeout: Duration::from_hours(1),
             max_bytes: 1_000,
             created_at: now,
             started_at: Some(now),
@@ -156,7 +172,9 @@ impl Scene {
             warehouse: Arc::new(self.clone()),
             runs: Arc::new(self.clone()),
             events: Arc::new(self.clone()),
-            catalog: Arc::new(Catalog::from_files([("a/b/c.yml", TEMPLATE)]).unwrap()),
+            catalog: Arc::new(
+                Catalog::from_files([("a/b/c.yml", TEMPLATE), ("a/b/load.yml", LOADING)]).unwrap(),
+            ),
             roots: Arc::new(Roots::default()),
             clock: Clock::from_fn(move || now),
             chance: Chance::seeded(1),
@@ -167,7 +185,8 @@ impl Scene {
             attempt: 1,
             execution: "execution-1".to_owned(),
         };
-        execute(&context, &assignment, stop).await
+        // Boxed as Send: an execution may be a task of its own.
+        execute(&context, &assignment, stop).boxed().await
     }
 
     pub(crate) fn run(&self) -> Run {
@@ -189,11 +208,11 @@ impl Scene {
         job.map_or(JobState::Unknown, |(_, state)| state.clone())
     }
 
-    fn set(&self, id: &JobId, state: JobState) {
+    fn set(&self, id: &JobId, now: JobState) {
         let mut stage = self.stage();
         match stage.jobs.iter_mut().find(|(job, _)| job == &id.0) {
-            Some(job) => job.1 = state,
-            None => stage.jobs.push((id.0.clone(), state)),
+            Some(job) => job.1 = now,
+            None => stage.jobs.push((id.0.clone(), now)),
         }
     }
 
