@@ -5,10 +5,12 @@
 
 pub mod auth;
 pub mod extract;
+mod idempotency;
 pub mod problem;
 pub mod serve;
 
 pub use auth::{Caller, Keyring, Operator, Operators, user_id};
 pub use extract::{Json, Path, Query};
+pub use idempotency::idempotency_key;
 pub use problem::{FieldError, Kind, Problem, ProblemBody};
 pub use serve::{Options, RequestId, serve, shell};

@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use chrono::TimeDelta;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -179,6 +181,19 @@ fn unauthenticated() -> Problem {
     Problem::new(Kind::Unauthenticated, "the header X-API-Key must hold a valid API key")
 }
 
+/// As a handler's argument: refused before the body is looked at.
+impl<S> FromRequestParts<S> for Caller
+where
+    Arc<Keyring>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Arc::<Keyring>::from_ref(state).authenticate(&parts.headers).await
+    }
+}
+
 /// Somebody who runs the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
@@ -205,6 +220,19 @@ impl Operators {
     /// The operator whose credentials the headers hold.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Operator, Problem> {
         (self.0)(headers.clone()).await
+    }
+}
+
+/// As a handler's argument: refused before the body is looked at.
+impl<S> FromRequestParts<S> for Operator
+where
+    Operators: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Operators::from_ref(state).authenticate(&parts.headers).await
     }
 }
 
