@@ -12,6 +12,7 @@ pub mod port;
 pub mod quota;
 pub mod run;
 pub mod state;
+pub mod submit;
 pub mod telemetry;
 pub mod tenant;
 pub mod warehouse;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use std::collections::BTreeMap;
 
+use crate::tenant::TenantId;
 use crate::warehouse::{Column, Format, TableRef};
 
 pub mod catalog;
@@ -67,6 +68,13 @@ impl TemplateId {
     /// The template's own name, such as `billing`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl TemplateId {
+    /// The id that a tenant sees: `{tenant_id}-{provider}-{domain}-{name}`.
+    pub fn pipeline_id(&self, tenant: &TenantId) -> String {
+        format!("{tenant}-{}-{}-{}", self.provider, self.domain, self.name)
     }
 }
 

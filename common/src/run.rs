@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::pipeline::TemplateId;
 use crate::tenant::{TenantId, UserId, stored_as_text};
 use crate::warehouse::JobId;
 
@@ -41,24 +42,6 @@ impl std::str::FromStr for RunId {
 
     fn from_str(text: &str) -> Result<Self, uuid::Error> {
         Uuid::parse_str(text).map(Self)
-    }
-}
-
-/// Which template a run follows: `{provider}/{domain}/{template}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pipeline {
-    /// Where the data comes from, such as `gcp`.
-    pub provider: String,
-    /// What it is about, such as `cost`.
-    pub domain: String,
-    /// The template's name, such as `billing`.
-    pub template: String,
-}
-
-impl Pipeline {
-    /// The id that a tenant sees: `{tenant_id}-{provider}-{domain}-{template}`.
-    pub fn id(&self, tenant: &TenantId) -> String {
-        format!("{tenant}-{}-{}-{}", self.provider, self.domain, self.template)
     }
 }
 
@@ -172,7 +155,7 @@ pub struct Run {
     /// Who asked for it, as asserted by the caller.
     pub user_id: UserId,
     /// The template it follows.
-    pub pipeline: Pipeline,
+    pub pipeline: TemplateId,
     /// Where it stands.
     pub status: RunStatus,
     /// Resolved parameters, as [`crate::pipeline`] stores them.

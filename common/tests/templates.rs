@@ -147,6 +147,7 @@ fn a_wrong_line_is_found_where_it_stands() {
         ("    where: day = @day", "    where: day = @day -- all", 20, 5, "comment"),
         ("    where: day = @day", "    uri: x", 20, 5, "unknown field `uri`"),
         ("severity: warn", "severity: fatal", 23, 19, "fatal"),
+        ("blocking: false", "blocking: true", 23, 9, "blocking and only warns"),
         ("blocking: false", "blocking: no", 24, 19, "bool"),
         ("row_count: {min: 1}", "row_count: {}", 25, 18, "needs min, max or both"),
         ("row_count: {min: 1}", "not_null: {columns: [\"a`b\"]}", 25, 40, "'a`b' is not"),

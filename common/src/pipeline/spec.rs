@@ -235,7 +235,7 @@ pub struct CheckSpec {
     pub id: String,
     /// What a failure is called: `warn` or `error`.
     pub severity: Severity,
-    /// Whether a failure ends the run and keeps dependent steps from starting.
+    /// Whether a failure ends the run and keeps further steps from starting; only with severity `error`.
     pub blocking: bool,
     /// A condition on the rows looked at, beside the step's.
     #[serde(default, rename = "where")]

@@ -19,7 +19,7 @@ pub enum Inserted {
 /// A change of a run's row. Each names the state it leaves; where the row is in another, nothing changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition {
-    /// QUEUED to RUNNING: the ledger gave it a slot.
+    /// QUEUED, of this attempt, to RUNNING: the ledger gave that admission of it a slot.
     Start {
         /// When.
         at: DateTime<Utc>,

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use common::pipeline::TemplateId;
 use common::port::PortError;
-use common::run::{CheckResult, Ending, Pipeline, Run, RunId, StepLog};
+use common::run::{CheckResult, Ending, Run, RunId, StepLog};
 use common::state::{Inserted, Page, RunFilter, Runs, Transition};
 use common::tenant::{TenantId, UserId};
 use rusqlite::{Transaction, named_params, params};
@@ -29,8 +30,8 @@ const LIST: &str = "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = :tenant
      AND (:after_at IS NULL OR (created_at, pipeline_logging_id) < (:after_at, :after_run))
      ORDER BY created_at DESC, pipeline_logging_id DESC LIMIT :limit";
 const START: &str =
-    "UPDATE x_meta_pipeline_runs SET status = 'RUNNING', started_at = ?3, start_by = ?4,
-     attempt = ?5 WHERE tenant_id = ?1 AND pipeline_logging_id = ?2 AND status = 'QUEUED'";
+    "UPDATE x_meta_pipeline_runs SET status = 'RUNNING', started_at = ?3, start_by = ?4
+     WHERE tenant_id = ?1 AND pipeline_logging_id = ?2 AND status = 'QUEUED' AND attempt = ?5";
 const LAUNCHED: &str = "UPDATE x_meta_pipeline_runs SET execution = ?4
      WHERE tenant_id = ?1 AND pipeline_logging_id = ?2 AND status = 'RUNNING' AND attempt = ?3
      AND claimed_at IS NULL";
@@ -183,10 +184,10 @@ fn insert(tx: &Transaction<'_>, run: &Run) -> Result<(), PortError> {
         ":run": run.run_id.to_string(),
         ":tenant": run.tenant_id.as_str(),
         ":user": run.user_id.as_str(),
-        ":pipeline": run.pipeline.id(&run.tenant_id),
-        ":provider": run.pipeline.provider,
-        ":domain": run.pipeline.domain,
-        ":template": run.pipeline.template,
+        ":pipeline": run.pipeline.pipeline_id(&run.tenant_id),
+        ":provider": run.pipeline.provider(),
+        ":domain": run.pipeline.domain(),
+        ":template": run.pipeline.name(),
         ":status": run.status.as_str(),
         ":parameters": run.parameters.to_string(),
         ":fingerprint": run.fingerprint,
@@ -282,11 +283,7 @@ fn read_run(row: &Columns<'_>) -> Result<Run, PortError> {
         run_id: row.parse("pipeline_logging_id")?,
         tenant_id: row.tenant()?,
         user_id: user(row)?,
-        pipeline: Pipeline {
-            provider: row.get("provider")?,
-            domain: row.get("domain")?,
-            template: row.get("pipeline_template")?,
-        },
+        pipeline: pipeline(row)?,
         status,
         parameters: row.json("parameters")?,
         fingerprint: row.get("fingerprint")?,
@@ -304,6 +301,12 @@ fn read_run(row: &Columns<'_>) -> Result<Run, PortError> {
         launch_refused: row.get("launch_refused")?,
         ending,
     })
+}
+
+fn pipeline(row: &Columns<'_>) -> Result<TemplateId, PortError> {
+    let part = |name| row.get::<String>(name);
+    TemplateId::new(&part("provider")?, &part("domain")?, &part("pipeline_template")?)
+        .map_err(|e| corrupt("pipeline_template", e))
 }
 
 fn user(row: &Columns<'_>) -> Result<UserId, PortError> {

@@ -12,6 +12,7 @@ use super::super::spec::{CheckSpec, CheckStep, ExpectSpec};
 use super::super::{Statement, is_word};
 use super::Draft;
 use super::step::is_name;
+use crate::run::Severity;
 use crate::warehouse::{DataType, Param, TableRef, Value};
 
 /// The most values of an `accepted_values`.
@@ -65,6 +66,11 @@ impl Draft<'_> {
                 message,
                 "filter in the query, and let it select the key columns only",
             );
+            return None;
+        }
+        if spec.blocking && spec.severity == Severity::Warn {
+            let message = format!("check {} is blocking and only warns", spec.id);
+            self.at(at, "severity", message, "a blocking check has severity: error");
             return None;
         }
         let sound = self.names(at, &spec.key);

@@ -1,0 +1,126 @@
+//! The ledger's promises.
+
+use chrono::TimeDelta;
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::{LIMITS, noon, subscription, tenant};
+use crate::port::PortError;
+use crate::quota::{Change, EntryState, Limit, Outcome};
+use crate::run::RunId;
+use crate::state::{Answer, Batch, Item, Ledger, Tenants};
+use crate::tenant::{SubscriptionStatus, TenantId};
+use crate::warehouse::Ensured;
+
+fn admit(n: u128, token: u128) -> Change {
+    Change::Admit {
+        run_id: RunId(Uuid::from_u128(n)),
+        day: noon().date_naive(),
+        priority: 0,
+        token: Uuid::from_u128(token),
+        deadline: noon() + TimeDelta::minutes(1),
+    }
+}
+
+fn batch(items: Vec<(&TenantId, Change)>, max_running: Option<u32>) -> Batch {
+    let items = items
+        .into_iter()
+        .map(|(tenant_id, change)| Item { tenant_id: tenant_id.clone(), change })
+        .collect();
+    Batch { items, now: noon(), day: noon().date_naive(), max_running }
+}
+
+async fn one(ledger: &dyn Ledger, tenant: &TenantId, change: Change) -> Answer {
+    ledger.apply(&batch(vec![(tenant, change)], None)).await.unwrap().remove(0)
+}
+
+async fn subscribed<S: Tenants + Ledger>(state: &S, name: &str) -> TenantId {
+    let tenant = tenant(name);
+    state.create_subscription(&subscription(name)).await.unwrap();
+    Ledger::create(state, &tenant).await.unwrap();
+    tenant
+}
+
+/// A row is made once; a change of a tenant without one takes nothing of its batch into effect.
+pub async fn rows_are_made_once<S: Tenants + Ledger>(state: &S) {
+    let known = subscribed(state, "ledger_once").await;
+    assert_eq!(Ledger::create(state, &known).await.unwrap(), Ensured::Existed);
+    let unknown = tenant("ledger_unknown");
+    let result =
+        state.apply(&batch(vec![(&known, admit(1, 1)), (&unknown, admit(2, 2))], None)).await;
+    assert!(matches!(result, Err(PortError::NotFound(_))), "{result:?}");
+    assert!(state.row(&known).await.unwrap().unwrap().account.entries.is_empty());
+    assert!(state.row(&unknown).await.unwrap().is_none());
+}
+
+/// Requests in flight together get exactly the quota, each id once, never more slots than allowed.
+pub async fn concurrent_admissions_get_exactly_the_quota<S: Tenants + Ledger>(state: &S) {
+    let tenant = subscribed(state, "ledger_burst").await;
+    // Each of 100 ids comes three times, each time with a token of its own.
+    let sent = (0..300u128).map(|i| one(state, &tenant, admit(i % 100 + 1, i + 1000)));
+    let answers = join_all(sent).await;
+    let mut recorders = Vec::new();
+    for (i, answer) in answers.iter().enumerate() {
+        match &answer.outcome {
+            Outcome::Held { entry, .. } if entry.token == Uuid::from_u128(i as u128 + 1000) => {
+                recorders.push(entry.run_id);
+            }
+            Outcome::Held { .. } | Outcome::Denied(Limit::Daily) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let row = state.row(&tenant).await.unwrap().unwrap();
+    assert_eq!(recorders.len(), 25, "one recorder an admitted id");
+    recorders.sort();
+    recorders.dedup();
+    assert_eq!(recorders.len(), 25);
+    let counts = row.account.counts(noon().date_naive());
+    assert_eq!((counts.today, counts.month, counts.active, counts.queued), (25, 25, 3, 22));
+}
+
+/// In one batch what frees comes first, then starts, then arrivals; answers keep the items' order.
+pub async fn batches_free_before_they_admit<S: Tenants + Ledger>(state: &S) {
+    let tenant = subscribed(state, "ledger_order").await;
+    for n in 1..=4 {
+        one(state, &tenant, admit(n, n)).await;
+    }
+    let start = Change::Start { up_to: 5, deadline: noon() };
+    let release = Change::Release { run_id: RunId(Uuid::from_u128(2)), attempt: 1 };
+    let items = vec![(&tenant, admit(5, 5)), (&tenant, start), (&tenant, release)];
+    let answers = state.apply(&batch(items, None)).await.unwrap();
+    let Outcome::Held { entry, .. } = &answers[0].outcome else { panic!("{answers:?}") };
+    assert_eq!(entry.state, EntryState::Queued, "the head of the queue took the slot");
+    let Outcome::Started(entries) = &answers[1].outcome else { panic!("{answers:?}") };
+    assert_eq!(entries.iter().map(|e| e.run_id.0.as_u128()).collect::<Vec<_>>(), [4]);
+    assert_eq!(answers[2].outcome, Outcome::Released);
+    assert_eq!((answers[0].counts.active, answers[0].counts.queued), (3, 1));
+    assert_eq!(answers[0].subscription.as_ref().map(|s| s.limits), Some(LIMITS));
+}
+
+/// Slots are bounded over all tenants too, and a subscription that is not active admits nothing.
+pub async fn the_deployment_and_the_subscription_bound_admission<S: Tenants + Ledger>(state: &S) {
+    let (a, b) =
+        (subscribed(state, "ledger_room_a").await, subscribed(state, "ledger_room_b").await);
+    let rows = state.rows().await.unwrap();
+    let is_active = |e: &&crate::quota::Entry| e.state == EntryState::Active;
+    let active = rows.iter().flat_map(|r| &r.account.entries).filter(is_active).count();
+    let most = u32::try_from(active).unwrap() + 2;
+    let items = vec![(&a, admit(1, 1)), (&b, admit(2, 2)), (&a, admit(3, 3)), (&b, admit(4, 4))];
+    let answers = state.apply(&batch(items, Some(most))).await.unwrap();
+    let states: Vec<EntryState> = answers
+        .iter()
+        .map(|a| match &a.outcome {
+            Outcome::Held { entry, .. } => entry.state,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let (active, queued) = (EntryState::Active, EntryState::Queued);
+    assert_eq!(states, [active, active, queued, queued]);
+
+    let mut suspended = subscription("ledger_stopped");
+    suspended.status = SubscriptionStatus::Suspended;
+    let stopped = tenant("ledger_stopped");
+    state.create_subscription(&suspended).await.unwrap();
+    Ledger::create(state, &stopped).await.unwrap();
+    assert_eq!(one(state, &stopped, admit(1, 1)).await.outcome, Outcome::Inactive);
+}

@@ -1,0 +1,58 @@
+//! The `sql` step: one SELECT, written to its target.
+
+use common::pipeline::{Mode, SqlAction, TargetTable};
+use common::warehouse::{JobOptions, Query, Target, Value, WriteMode};
+
+use super::{Done, Job, TryError};
+
+impl Job<'_> {
+    pub(super) async fn sql(
+        &self,
+        sql: &SqlAction,
+        options: &JobOptions,
+    ) -> Result<Done, TryError> {
+        let named = |(name, _): &(&String, _)| sql.query.params.contains(name);
+        let query = Query {
+            sql: sql.query.sql.clone(),
+            params: self.params.iter().filter(named).map(|(n, p)| (n.clone(), p.clone())).collect(),
+            default_dataset: Some(self.run.tenant_id.dataset()),
+        };
+        let target = self.target(&sql.target)?;
+        self.allowed(&query).await?;
+        let warehouse = &self.recorder.context.warehouse;
+        let written = self.settled(warehouse.write(&query, &target, options), options).await?;
+        Ok(Done { rows: written.rows, bytes: written.bytes, ..Done::default() })
+    }
+
+    /// Resolves a statement without running it and holds it against the guard; answers the bytes it may read.
+    pub(super) async fn allowed(&self, query: &Query) -> Result<u64, TryError> {
+        let dry_run = tokio::select! {
+            dry_run = self.recorder.context.warehouse.dry_run(query) => dry_run?,
+            () = self.halt.cancelled() => return Err(TryError::Halted),
+        };
+        self.guard.check(&dry_run)?;
+        Ok(dry_run.bytes)
+    }
+
+    /// The target in the tenant's dataset, its range filled in.
+    pub(super) fn target(&self, target: &TargetTable) -> Result<Target, TryError> {
+        let table = self.run.tenant_id.dataset().table(&target.table);
+        let day = |name: &String| match self.params.get(name).map(|param| &param.value) {
+            Some(Value::Date(day)) => Ok(*day),
+            _ => Err(TryError::Data(format!("has no date in parameter {name} to replace"))),
+        };
+        let mode = match &target.mode {
+            Mode::Replace => WriteMode::Replace,
+            Mode::Append => WriteMode::Append,
+            Mode::OverwritePartition { from, to } => {
+                WriteMode::OverwritePartition { from: day(from)?, to: day(to)? }
+            }
+        };
+        Ok(Target {
+            table: table.map_err(|error| TryError::Data(error.to_string()))?,
+            partition_by: target.partition_by.clone(),
+            cluster_by: target.cluster_by.clone(),
+            mode,
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! The run's life under every interleaving: requests, duplicates, starts, ends, cancellations, plan changes,
+//! midnight and reaper passes, each cut anywhere, in one thread from one seed.
+//!
+//! A request is a future that the driver polls by hand, one port call at a time. It may go on, be held back
+//! while hours pass, or die before or after the effect of any call.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use chrono::TimeDelta;
+use common::events::Event;
+use common::submit::{Submission, cancel, submit};
+use common::tenant::SubscriptionStatus;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+mod executions;
+mod faults;
+mod nothing;
+mod world;
+
+use executions::{Mood, Phase};
+use world::{CONCURRENT, DAILY, TENANTS, World};
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+struct Driver {
+    world: World,
+    rng: StdRng,
+    tasks: Vec<Task>,
+    events: Vec<Event>,
+}
+
+impl Driver {
+    fn new(seed: u64) -> Self {
+        let rng = StdRng::seed_from_u64(seed);
+        Self { world: World::new(seed), rng, tasks: Vec::new(), events: Vec::new() }
+    }
+
+    fn pick(&mut self, n: usize) -> usize {
+        self.rng.random_range(0..n)
+    }
+
+    /// One port call of one task; true where the task ended.
+    fn poll(&mut self, index: usize) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let ended = self.tasks[index].as_mut().poll(&mut context) == Poll::Ready(());
+        if ended {
+            drop(self.tasks.swap_remove(index));
+        }
+        ended
+    }
+
+    fn turn(&mut self, number: usize) {
+        let tenant = TENANTS[self.pick(TENANTS.len())];
+        match self.pick(100) {
+            0..10 => self.trigger(tenant),
+            10..55 if !self.tasks.is_empty() => {
+                let index = self.pick(self.tasks.len());
+                for _ in 0..self.pick(6) + 1 {
+                    if self.poll(index) {
+                        break;
+                    }
+                }
+            }
+            55..58 if !self.tasks.is_empty() => {
+                let index = self.pick(self.tasks.len());
+                drop(self.tasks.swap_remove(index));
+            }
+            58..66 => self.move_execution(Phase::Fresh),
+            66..74 => self.move_execution(Phase::Working),
+            74..78 => self.kill_execution(),
+            78..83 => self.cancel(tenant),
+            83..86 => self.deliver(),
+            86..89 => self.start_queue(),
+            89..92 => self.reap(),
+            92..93 => self.change_plan(tenant),
+            93..95 => self.change_mood(),
+            95..99 => self.world.advance(TimeDelta::seconds(self.rng.random_range(1..400))),
+            99..100 => self.world.advance(TimeDelta::minutes(self.rng.random_range(10..300))),
+            _ => {}
+        }
+        self.world.check_slots();
+        if number % 8 == 0 {
+            self.world.check_rows();
+        }
+    }
+
+    fn trigger(&mut self, tenant: &str) {
+        let key = (self.pick(4) > 0).then(|| self.rng.random_range(0..12));
+        let (gate, request) = (self.world.gate.clone(), self.world.request(tenant, key));
+        let state = self.world.state.clone();
+        self.tasks.push(Box::pin(async move {
+            if let Ok(Submission::Accepted { run, .. }) = submit(&gate, &request).await {
+                use common::state::Runs;
+                let row = Runs::get(&*state, &run.tenant_id, run.run_id).await.unwrap();
+                assert!(row.is_some(), "an accepted run has a row");
+            }
+        }));
+    }
+
+    fn cancel(&mut self, tenant: &str) {
+        let runs = self.world.all_runs(tenant);
+        if runs.is_empty() {
+            return;
+        }
+        let run = runs[self.pick(runs.len().min(5))].clone();
+        let gate = self.world.gate.clone();
+        self.tasks.push(Box::pin(async move {
+            cancel(&gate, &run.tenant_id, run.run_id).await.unwrap();
+        }));
+    }
+
+    fn move_execution(&mut self, phase: Phase) {
+        let found = self.world.executions.in_phase(phase);
+        if found.is_empty() {
+            return;
+        }
+        let (index, _) = found[self.pick(found.len())];
+        match phase {
+            Phase::Fresh => self.world.claim(index),
+            Phase::Working => {
+                // A run.finished may be lost, or come twice.
+                if let Some(event) = self.world.finish(index) {
+                    for _ in 0..self.pick(3) {
+                        self.events.push(event.clone());
+                    }
+                }
+            }
+            Phase::Gone => {}
+        }
+    }
+
+    fn kill_execution(&mut self) {
+        let phase = [Phase::Fresh, Phase::Working][self.pick(2)];
+        let found = self.world.executions.in_phase(phase);
+        if !found.is_empty() {
+            let (index, _) = found[self.pick(found.len())];
+            self.world.executions.set(index, Phase::Gone);
+        }
+    }
+
+    fn deliver(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        let index = self.pick(self.events.len());
+        let event = self.events.swap_remove(index);
+        let scheduler = self.world.scheduler.clone();
+        self.tasks.push(Box::pin(async move {
+            scheduler::queue::handle(&scheduler, &event).await.unwrap();
+        }));
+    }
+
+    fn start_queue(&mut self) {
+        let scheduler = self.world.scheduler.clone();
+        self.tasks.push(Box::pin(async move {
+            scheduler::queue::process(&scheduler).await.unwrap();
+        }));
+    }
+
+    fn reap(&mut self) {
+        let scheduler = self.world.scheduler.clone();
+        self.tasks.push(Box::pin(async move {
+            assert_eq!(scheduler::reaper::pass(&scheduler).await.unwrap().failed, 0);
+        }));
+    }
+
+    fn change_plan(&mut self, tenant: &str) {
+        let status = [SubscriptionStatus::Active, SubscriptionStatus::Suspended][self.pick(4) / 3];
+        let daily = self.rng.random_range(1..=DAILY);
+        self.world.change_plan(tenant, daily, self.rng.random_range(1..=CONCURRENT), status);
+    }
+
+    fn change_mood(&mut self) {
+        let moods = [Mood::Accepts, Mood::Accepts, Mood::LosesAnswers, Mood::Busy, Mood::Refuses];
+        *self.world.executions.mood.lock().unwrap() = moods[self.pick(moods.len())];
+    }
+
+    /// Everybody still there goes on to the end, the subscriptions are active and the reaper passes by.
+    fn rest(&mut self) {
+        *self.world.executions.mood.lock().unwrap() = Mood::Accepts;
+        for tenant in TENANTS {
+            self.world.change_plan(tenant, DAILY, CONCURRENT, SubscriptionStatus::Active);
+        }
+        // Every pass may bring one run a step on: through each launch, or out of the queue.
+        for _ in 0..60 {
+            self.reap();
+            while !self.tasks.is_empty() {
+                self.poll(0);
+                self.world.check_slots();
+            }
+            for phase in [Phase::Fresh, Phase::Working] {
+                while !self.world.executions.in_phase(phase).is_empty() {
+                    self.move_execution(phase);
+                }
+            }
+            self.world.advance(TimeDelta::minutes(3));
+        }
+        self.world.check_at_rest();
+    }
+}
+
+#[test]
+fn no_interleaving_breaks_a_promise() {
+    let more = std::env::var_os("SIMULATION_SEEDS").and_then(|n| n.to_str()?.parse().ok());
+    for seed in 0..more.unwrap_or(60) {
+        let turns = std::panic::AssertUnwindSafe(|| {
+            let mut driver = Driver::new(seed);
+            for number in 0..400 {
+                driver.turn(number);
+            }
+            driver.rest();
+        });
+        if let Err(panic) = std::panic::catch_unwind(turns) {
+            eprintln!("broken by seed {seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
