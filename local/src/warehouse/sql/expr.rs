@@ -33,6 +33,9 @@ impl Binder<'_> {
         use ast::Expr as E;
         let span = self.at(expr);
         match expr {
+            E::Identifier(name) if name.value.starts_with('@') && name.quote_style.is_none() => {
+                self.parameter(&name.value, span)
+            }
             E::Identifier(name) => place.scope.resolve(std::slice::from_ref(name)),
             E::CompoundIdentifier(path) => place.scope.resolve(path),
             E::CompoundFieldAccess { root, access_chain } => {

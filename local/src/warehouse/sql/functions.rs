@@ -105,8 +105,7 @@ fn cost(overload: &Overload, args: &[Typed]) -> Option<usize> {
             return None;
         }
         if arg.kind != *kind && arg.origin != Origin::Null {
-            // INT64 becomes NUMERIC before FLOAT64, and a string literal stays a STRING where it can.
-            coercions += if *kind == DataType::Numeric { 10 } else { 11 };
+            coercions += 1;
         }
     }
     Some(coercions)

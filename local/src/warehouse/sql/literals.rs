@@ -33,7 +33,8 @@ impl Binder<'_> {
         }
     }
 
-    fn parameter(&self, placeholder: &str, span: Span) -> Result<Typed, PortError> {
+    /// `@name`, bound as a typed literal.
+    pub(super) fn parameter(&self, placeholder: &str, span: Span) -> Result<Typed, PortError> {
         let Some(name) = placeholder.strip_prefix('@') else {
             return Err(unsupported(format!("the positional parameter {placeholder}"), span));
         };

@@ -12,7 +12,7 @@ use datafusion::arrow::array::{
     UInt32Array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::compute::{filter_record_batch, prep_null_mask_filter, take};
+use datafusion::arrow::compute::{filter_record_batch, take};
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::execution::context::ExecutionProps;
@@ -238,10 +238,10 @@ impl Segment {
         let (mut elements, mut owners) = self.flatten(args, rows)?;
         if let Some(condition) = &self.filter {
             let mask = evaluate(condition, &elements)?;
-            let mask = prep_null_mask_filter(mask.as_boolean());
+            let mask = mask.as_boolean();
             let kept = batch(vec![("owner".into(), Arc::new(owners))], elements.num_rows())?;
-            owners = filter_record_batch(&kept, &mask)?.column(0).as_primitive().clone();
-            elements = filter_record_batch(&elements, &mask)?;
+            owners = filter_record_batch(&kept, mask)?.column(0).as_primitive().clone();
+            elements = filter_record_batch(&elements, mask)?;
         }
         let ends = ends(&owners, rows);
         if self.aggregates.is_empty() {

@@ -27,7 +27,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         numerics(numeric::multiply(r.numeric(0), r.numeric(1)), "*", r)
     }),
     fixed("*", FLOATS, Float64, |r| float("*", r, r.float(0) * r.float(1))),
-    // Two INT64 divide as FLOAT64; no overload of INT64 exists. NUMERIC stands second for that reason.
+    // Two INT64 divide as FLOAT64, which stands first for that reason.
     fixed("/", FLOATS, Float64, |r| {
         if r.float(1) == 0.0 {
             return Err(format!("division by zero: {} / 0", r.float(0)));
