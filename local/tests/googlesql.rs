@@ -3,6 +3,7 @@
 use common::port::PortError;
 use common::warehouse::{DataType, Format, Param, Value};
 
+#[path = "support/warehouse.rs"]
 mod support;
 use support::{folder, sql, with};
 
