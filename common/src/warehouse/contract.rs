@@ -1,1 +1,1 @@
-
+//! What every warehouse keeps.
