@@ -1,8 +1,5 @@
 //! The key service on a laptop: AES-256-GCM under a key file that only its owner can read.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -11,6 +8,8 @@ use async_trait::async_trait;
 use common::clock::Chance;
 use common::keys::{KeyService, Secret};
 use common::port::PortError;
+
+use crate::private_file::read_or_make;
 
 const KEY: usize = 32;
 const NONCE: usize = 12;
@@ -24,38 +23,13 @@ pub struct FileKeys {
 impl FileKeys {
     /// Reads the key file, or makes one with mode 0600 where there is none.
     pub fn open(path: &Path, chance: Chance) -> Result<Self, PortError> {
-        let bytes = read_or_make(path, &chance)?;
+        let held = read_or_make(path, || chance.bytes::<KEY>().to_vec())?;
+        let bytes: [u8; KEY] = held.bytes.try_into().map_err(|bytes: Vec<u8>| {
+            let rule = format!("holds {} bytes, not {KEY}", bytes.len());
+            PortError::other(format!("key file {}", path.display()), rule)
+        })?;
         let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(bytes));
         Ok(Self { cipher, chance })
-    }
-}
-
-/// A file of 32 secret bytes: read, or made once with mode 0600.
-fn read_or_make(path: &Path, chance: &Chance) -> Result<[u8; KEY], PortError> {
-    let context = || format!("key file {}", path.display());
-    let failed = |error| PortError::other(context(), error);
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let bytes = chance.bytes();
-            file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-            Ok(bytes)
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let mut file = OpenOptions::new().read(true).open(path).map_err(failed)?;
-            let mode = file.metadata().map_err(failed)?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(PortError::PermissionDenied(format!(
-                    "{} is open to others (mode {:o}); run: chmod 600 {}",
-                    context(),
-                    mode & 0o777,
-                    path.display()
-                )));
-            }
-            let mut bytes = [0; KEY];
-            file.read_exact(&mut bytes).map_err(failed)?;
-            Ok(bytes)
-        }
-        Err(error) => Err(failed(error)),
     }
 }
 
@@ -95,17 +69,5 @@ mod tests {
         let sealed = keys.encrypt(&Secret::new("kept"), b"x").await.unwrap();
         let again = FileKeys::open(&path, Chance::seeded(2)).unwrap();
         assert_eq!(again.decrypt(&sealed, b"x").await.unwrap().expose(), "kept");
-    }
-
-    #[test]
-    fn a_key_file_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        FileKeys::open(&path, Chance::seeded(1)).unwrap();
-        let mode = |m| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(m));
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        mode(0o644).unwrap();
-        let refused = FileKeys::open(&path, Chance::seeded(1)).err().unwrap();
-        assert!(refused.to_string().contains("chmod 600"), "{refused}");
     }
 }

@@ -46,7 +46,7 @@ pub fn run(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
 }
 
 /// The YAML files below a folder, but those that lie in a root itself: they are no templates.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     let is_root = folder.join(ROOT_MARK).is_file();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

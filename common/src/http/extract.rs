@@ -3,7 +3,9 @@
 use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{self, FromRequest, FromRequestParts, OptionalFromRequest, Request};
+use axum::extract::{
+    self, FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -165,32 +167,42 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = extract::Path::from_request_parts(parts, state).await;
-        path.map(|extract::Path(path)| Self(path)).map_err(|rejection| path_problem(&rejection))
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(path)) => Ok(Self(path)),
+            Err(rejection) => {
+                let segments = RawPathParams::from_request_parts(parts, state).await.ok();
+                Err(path_problem(&rejection, segments.as_ref()))
+            }
+        }
     }
 }
 
-fn path_problem(rejection: &PathRejection) -> Problem {
+fn path_problem(rejection: &PathRejection, segments: Option<&RawPathParams>) -> Problem {
     let PathRejection::FailedToDeserializePathParams(failure) = rejection else {
         return Problem::new(Kind::Internal, "the request met an error on this side")
             .caused_by(rejection);
     };
+    // A path of one segment is not named by the error.
+    let only = || {
+        let mut segments = segments?.iter();
+        segments.next().filter(|_| segments.next().is_none())
+    };
+    let (name, given) = only().unwrap_or(("path", ""));
     let (field, value, rule) = match failure.kind() {
         ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
-            (key.clone(), value.clone(), format!("must be a {expected_type}"))
+            (key.as_str(), value.as_str(), format!("must be a {expected_type}"))
         }
         ErrorKind::DeserializeError { key, value, message } => {
-            (key.clone(), value.clone(), message.clone())
+            (key.as_str(), value.as_str(), message.clone())
         }
         ErrorKind::ParseErrorAtIndex { value, expected_type, .. }
         | ErrorKind::ParseError { value, expected_type } => {
-            ("path".to_owned(), value.clone(), format!("must be a {expected_type}"))
+            (name, value.as_str(), format!("must be a {expected_type}"))
         }
         ErrorKind::InvalidUtf8InPathParam { key } => {
-            let rule = format!("{key} is not UTF-8");
-            return Problem::new(Kind::MalformedRequest, rule);
+            return Problem::new(Kind::MalformedRequest, format!("{key} is not UTF-8"));
         }
-        other => ("path".to_owned(), String::new(), other.to_string()),
+        other => (name, given, other.to_string()),
     };
     Problem::of_fields(Kind::NotFound, &[FieldError::new(field, value, rule)])
 }

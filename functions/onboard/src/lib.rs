@@ -66,3 +66,38 @@ fn routes() -> OpenApiRouter<State> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_holds_every_route_and_the_problem() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let paths: Vec<(&str, Vec<&str>)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys().map(String::as_str);
+                (path.as_str(), methods.collect())
+            })
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                ("/api/v1/tenants", vec!["get"]),
+                ("/api/v1/tenants/onboard", vec!["post"]),
+                ("/api/v1/tenants/{tenant_id}", vec!["get", "patch"]),
+                ("/api/v1/tenants/{tenant_id}/api-keys", vec!["get"]),
+                ("/api/v1/tenants/{tenant_id}/api-keys/rotate", vec!["post"]),
+                ("/api/v1/tenants/{tenant_id}/api-keys/{api_key_id}", vec!["delete"]),
+            ]
+        );
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for name in ["ProblemBody", "FieldError", "OnboardRequest", "OnboardAnswer", "TenantPatch"]
+        {
+            assert!(schemas.contains_key(name), "{name}");
+        }
+    }
+}

@@ -10,6 +10,9 @@ use crate::Config;
 /// Characters of a company's name at most.
 const LONGEST_NAME: usize = 200;
 
+/// No tenant's name: `/api/v1/tenants/onboard` is a route.
+const ROUTE: &str = "onboard";
+
 /// The body of an onboarding.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +76,7 @@ impl OnboardRequest {
     }
 
     fn check_tenant_id(&self, config: &Config) -> Result<TenantId, String> {
-        if config.denied.contains(&self.tenant_id) {
+        if config.denied.contains(&self.tenant_id) || self.tenant_id == ROUTE {
             return Err("is a reserved name".to_owned());
         }
         TenantId::parse(&self.tenant_id).map_err(|rule| rule.to_string())
@@ -128,6 +131,7 @@ mod tests {
             (["../etc", "A", "a@b.co", "SCALE"], "tenant_id", "^[a-z]"),
             (["tenants", "A", "a@b.co", "SCALE"], "tenant_id", "reserved"),
             (["x_meta_runs", "A", "a@b.co", "SCALE"], "tenant_id", "reserved"),
+            (["onboard", "A", "a@b.co", "SCALE"], "tenant_id", "reserved"),
             (["billing_export", "A", "a@b.co", "SCALE"], "tenant_id", "reserved"),
             (["acme", "", "a@b.co", "SCALE"], "company_name", "1 to 200"),
             (["acme", "  ", "a@b.co", "SCALE"], "company_name", "1 to 200"),

@@ -1,0 +1,85 @@
+//! Templates and plans: those that ship with the binary, or an operator's own folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use common::pipeline::{Catalog, Diagnostic};
+use common::plan::{Plans, PlansError};
+
+use crate::validate;
+
+const PLANS: &str = include_str!("../../configs/plans.yml");
+const TEMPLATES: [(&str, &str); 2] = [
+    ("focus/cost/daily.yml", include_str!("../../configs/focus/cost/daily.yml")),
+    ("gcp/cost/billing.yml", include_str!("../../configs/gcp/cost/billing.yml")),
+];
+/// The columns of the export that `gcp/cost/billing` reads, as BigQuery schema JSON.
+pub const BILLING_SCHEMA: &str =
+    include_str!("../../configs/samples/gcp_billing_export.schema.json");
+
+/// What an operator sets in files.
+pub struct Configs {
+    /// What subscriptions are for.
+    pub plans: Plans,
+    /// What can be run.
+    pub templates: Catalog,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigsError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The plans are wrong.
+    #[error(transparent)]
+    Plans(#[from] PlansError),
+    /// Templates are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Templates(Vec<Diagnostic>),
+}
+
+/// The configuration of a folder laid out as `configs/` is, or the shipped one.
+pub fn read(folder: Option<&Path>) -> Result<Configs, ConfigsError> {
+    let Some(folder) = folder else {
+        let templates = Catalog::from_files(TEMPLATES).map_err(ConfigsError::Templates)?;
+        return Ok(Configs { plans: Plans::parse(PLANS)?, templates });
+    };
+    let text = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|source| ConfigsError::Read { path: path.to_owned(), source })
+    };
+    let mut files = Vec::new();
+    validate::collect(folder, &mut files)
+        .map_err(|source| ConfigsError::Read { path: folder.to_owned(), source })?;
+    let mut templates = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
+        templates.push((name, text(&file)?));
+    }
+    Ok(Configs {
+        plans: Plans::parse(&text(&folder.join("plans.yml"))?)?,
+        templates: Catalog::from_files(templates).map_err(ConfigsError::Templates)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_carries_every_shipped_template() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+        let ids = |configs: Configs| {
+            configs.templates.iter().map(|t| t.id.to_string()).collect::<Vec<_>>()
+        };
+        let shipped = ids(read(None).unwrap());
+        assert_eq!(shipped, ids(read(Some(&folder)).unwrap()));
+        assert!(shipped.contains(&"gcp/cost/billing".to_owned()));
+    }
+}

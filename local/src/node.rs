@@ -1,0 +1,212 @@
+//! One whole deployment in one process: the functions on the embedded adapters, over one data folder.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use chrono::TimeDelta;
+use common::clock::{Chance, Clock};
+use common::events::Event;
+use common::http::{self, Keyring};
+use common::keys::Secret;
+use common::port::PortError;
+use common::state::tables::{self, CONTROL_DATASET};
+use common::submit::{Gate, Policy};
+use common::warehouse::Warehouse;
+use pipeline::Roots;
+use scheduler::reaper;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::configs::Configs;
+use crate::db::Db;
+use crate::jobs::TaskLauncher;
+use crate::keys::FileKeys;
+use crate::state::SqliteState;
+use crate::warehouse::{EmbeddedWarehouse, StateTable};
+use crate::{admin, events};
+
+/// How often the reaper passes; in the cloud a schedule calls it.
+const TICK: Duration = Duration::from_secs(5);
+/// How long running executions may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// The folder of everything that is kept.
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the folder where it is not there.
+    pub fn open(path: &Path) -> Result<Self, PortError> {
+        std::fs::create_dir_all(path)
+            .map_err(|e| PortError::other(format!("data folder {}", path.display()), e))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The database of the folder.
+    pub fn db(&self) -> Result<Arc<Db>, PortError> {
+        Db::open(&self.0.join("headgate.db")).map(Arc::new)
+    }
+
+    /// The warehouse of the folder, with the state's tables readable in it.
+    pub fn warehouse(&self, clock: &Clock) -> Result<EmbeddedWarehouse, PortError> {
+        let db = self.db()?;
+        SqliteState::open(Arc::clone(&db), clock.clone())?;
+        EmbeddedWarehouse::open(db, &self.0, state_tables()?, clock.clone())
+    }
+
+    /// Keeps a second server out: each would take the other's executions for dead.
+    fn lock(&self) -> Result<File, PortError> {
+        let path = self.0.join("serve.lock");
+        let failed = |e: io::Error| PortError::other(format!("file {}", path.display()), e);
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(PortError::Conflict(format!(
+                "another headgate serves {}; stop it, or give another --data-dir",
+                self.0.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+fn state_tables() -> Result<Vec<StateTable>, PortError> {
+    let of = |dataset| {
+        move |(name, definition): tables::Named| StateTable {
+            dataset,
+            name: name.to_owned(),
+            definition,
+        }
+    };
+    let control = tables::control()?.into_iter().map(of(Some(CONTROL_DATASET)));
+    Ok(control.chain(tables::tenant()?.into_iter().map(of(None))).collect())
+}
+
+/// What a node is told.
+pub struct Settings {
+    /// Where everything is kept.
+    pub data_dir: DataDir,
+    /// Plans and templates.
+    pub configs: Configs,
+    /// Where `load` steps may read.
+    pub roots: Roots,
+    /// What operators send.
+    pub admin_key: Secret,
+    /// The present.
+    pub clock: Clock,
+    /// Keys, ids and tokens.
+    pub chance: Chance,
+}
+
+/// The functions, composed.
+pub struct Node {
+    app: Router,
+    options: http::Options,
+    warehouse: Arc<EmbeddedWarehouse>,
+    scheduler: scheduler::Context,
+    launcher: Arc<TaskLauncher>,
+    events: UnboundedReceiver<Event>,
+    _lock: File,
+}
+
+impl Node {
+    /// Composes a node over a data folder that no other node serves.
+    pub fn open(settings: Settings) -> Result<Self, PortError> {
+        let Settings { data_dir, configs, roots, admin_key, clock, chance } = settings;
+        let lock = data_dir.lock()?;
+        let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
+        let warehouse = Arc::new(data_dir.warehouse(&clock)?);
+        let key_service = Arc::new(FileKeys::open(&data_dir.path().join("key"), chance.clone())?);
+        let templates = Arc::new(configs.templates);
+        let (publisher, events) = events::channel();
+        let job = pipeline::Context {
+            warehouse: warehouse.clone(),
+            runs: state.clone(),
+            events: Arc::new(publisher),
+            catalog: Arc::clone(&templates),
+            roots: Arc::new(roots),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        };
+        let launcher = Arc::new(TaskLauncher::new(Arc::new(job), chance.clone()));
+        let gate = Gate {
+            ledger: state.clone(),
+            runs: state.clone(),
+            jobs: launcher.clone(),
+            templates,
+            clock: clock.clone(),
+            chance: chance.clone(),
+            policy: Policy {
+                record_within: TimeDelta::seconds(30),
+                start_within: TimeDelta::seconds(30),
+                ..Policy::default()
+            },
+        };
+        let onboard = onboard::State {
+            tenants: state.clone(),
+            ledger: state.clone(),
+            warehouse: warehouse.clone(),
+            key_service,
+            operators: admin::operators(&admin_key),
+            config: Arc::new(onboard::Config::new(configs.plans)),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        };
+        let keyring = Arc::new(Keyring::new(state, clock.clone()));
+        let trigger = trigger::State { gate: gate.clone(), keyring };
+        Ok(Self {
+            app: onboard::app(onboard).merge(trigger::app(trigger)),
+            options: http::Options::new(clock, chance),
+            scheduler: scheduler::Context { gate, warehouse: warehouse.clone() },
+            warehouse,
+            launcher,
+            events,
+            _lock: lock,
+        })
+    }
+
+    /// The warehouse, for what an operator does beside the routes.
+    pub fn warehouse(&self) -> Arc<dyn Warehouse> {
+        self.warehouse.clone()
+    }
+
+    /// Serves until `shutdown` is ready, then lets requests end and tells executions to stop.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let Self { app, options, scheduler, launcher, events, .. } = self;
+        let around = async {
+            tokio::join!(events::deliver(events, scheduler.clone()), reap(&scheduler));
+        };
+        let served = tokio::select! {
+            served = http::serve(listener, app, options, shutdown) => served,
+            () = around => Ok(()),
+        };
+        launcher.stop(STOP_WITHIN).await;
+        served
+    }
+}
+
+async fn reap(scheduler: &scheduler::Context) {
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tick.tick().await;
+        match reaper::pass(scheduler).await {
+            Ok(report) if report.started > 0 || report.failed > 0 => {
+                tracing::info!(started = report.started, failed = report.failed, "reaper passed");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "reaper failed; it passes again"),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `headgate serve`: the whole deployment on one loopback port, until it is told to stop.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use common::clock::{Chance, Clock};
+use common::keys::Secret;
+use pipeline::Roots;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::node::{DataDir, Node, Settings};
+use crate::{admin, configs};
+
+/// What the command is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Folder of everything that is kept
+    #[arg(long, default_value = "headgate-data")]
+    pub data_dir: PathBuf,
+    /// What operators send as X-Admin-Key; made and kept in the data folder unless given
+    #[arg(long, env = "HEADGATE_ADMIN_KEY", hide_env_values = true)]
+    pub admin_key: Option<String>,
+    /// Folder that `load` steps may read below; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub source_root: Vec<String>,
+    /// Folder of plans.yml and templates, in place of those that ship with the binary
+    #[arg(long, value_name = "DIR")]
+    pub configs: Option<PathBuf>,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let (clock, chance) = (Clock::system(), Chance::system());
+    let data_dir = DataDir::open(&args.data_dir)?;
+    let admin_key = match args.admin_key.filter(|key| !key.is_empty()) {
+        Some(key) => Secret::new(key),
+        None => {
+            let (key, made) = admin::key(data_dir.path(), &chance)?;
+            if made {
+                println!("admin key, shown this once (kept in the data folder): {}", key.expose());
+            }
+            key
+        }
+    };
+    let node = Node::open(Settings {
+        data_dir,
+        configs: configs::read(args.configs.as_deref())?,
+        roots: Roots::parse(&args.source_root)?,
+        admin_key,
+        clock,
+        chance,
+    })?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
+        .await
+        .with_context(|| format!("port {} is taken; give another with --port", args.port))?;
+    println!("headgate serves http://{} over {}", listener.local_addr()?, args.data_dir.display());
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    node.serve(listener, shutdown).await?;
+    Ok(())
+}
