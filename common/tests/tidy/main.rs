@@ -3,11 +3,13 @@
 //! A rule is a function from a file's path and text to what it finds wrong, so that [`BAD`] can show each
 //! rule an example that it must refuse. Tests count as files: the ceiling of 400 lines is theirs too.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod documents;
 mod manifests;
 mod sources;
 
@@ -23,6 +25,7 @@ const RULES: &[(&str, Rule)] = &[
     ("google adapters", sources::google_adapters),
     ("google clients", sources::google_clients),
     ("the domain does no I/O", sources::domain),
+    ("one gate", sources::one_gate),
     ("main composes", sources::main_is_short),
     ("no mod.rs", sources::no_mod_rs),
     ("an opening sentence", sources::opening),
@@ -77,6 +80,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("the domain does no I/O", "common/src/quota.rs", "use tokio::sync::Mutex;\n"),
     ("the domain does no I/O", "common/src/submit/launch.rs", "    axum::Json(run)\n"),
     ("the domain does no I/O", "common/src/pipeline/parse.rs", "let text = std::fs::read(path);\n"),
+    ("one gate", "functions/trigger/src/run.rs", "let change = Change::Admit { run_id };\n"),
     ("main composes", "functions/trigger/src/main.rs", LONG),
     ("no mod.rs", "functions/pipeline/src/steps/mod.rs", ""),
     ("an opening sentence", "common/src/lib.rs", "pub mod plan;\n"),
@@ -131,6 +135,20 @@ fn the_workspace_is_tidy() {
         }
     }
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+#[test]
+fn what_documents_name_exists() {
+    let root = root();
+    let mut files = Vec::new();
+    collect(&root, &mut files).unwrap();
+    let sources: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let functions: HashSet<&str> = sources.iter().flat_map(|s| documents::functions(s)).collect();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap_or_default();
+        let found = documents::dangling(&root, &functions, &text);
+        assert!(found.is_empty(), "{document} names what is not there: {found:?}");
+    }
 }
 
 #[test]

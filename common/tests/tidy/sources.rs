@@ -58,6 +58,17 @@ pub(crate) fn domain(path: &str, text: &str) -> Vec<Finding> {
         .collect()
 }
 
+/// Only the gate asks the ledger to admit a run; the ledger's own code and tests know the request.
+pub(crate) fn one_gate(path: &str, text: &str) -> Vec<Finding> {
+    let known = ["common/src/submit.rs", "common/src/quota", "common/src/state/contract/"];
+    if !is_rust(path) || path.contains("/tests/") || known.iter().any(|of| path.starts_with(of)) {
+        return Vec::new();
+    }
+    lines_with(text, |code| code.contains("Change::Admit"))
+        .map(|line| (line, "a run comes to exist through common::submit alone".into()))
+        .collect()
+}
+
 /// A function's `main.rs` composes and decides nothing.
 pub(crate) fn main_is_short(path: &str, text: &str) -> Vec<Finding> {
     if is_main_of_function(path) { at_most(LONGEST_MAIN, text) } else { Vec::new() }
