@@ -1,7 +1,19 @@
 //! Headgate on a laptop: the four functions on embedded adapters.
 
+pub mod admin;
+pub mod cli;
+pub mod configs;
 pub mod db;
+pub mod demo;
+pub mod events;
+pub mod jobs;
 pub mod keys;
+pub mod load;
+pub mod node;
+pub mod private_file;
+pub mod query;
 pub mod sample;
+pub mod serve;
 pub mod state;
 pub mod validate;
+pub mod warehouse;

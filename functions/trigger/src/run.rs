@@ -6,6 +6,7 @@ use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use common::http::extract::{Json, Path};
+use common::http::idempotency_key;
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use common::plan::Limits;
 use common::quota::{Counts, Limit};
@@ -183,20 +184,4 @@ fn over_limit(limit: Limit, limits: Limits, counts: Counts) -> Problem {
         .with("concurrent_limit", limits.concurrent_limit)
         .with("queued", counts.queued)
         .with("max_queued", limits.max_queued)
-}
-
-/// The header's value: 1 to 255 visible ASCII characters.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let visible = |text: &&str| {
-        !text.is_empty()
-            && text.len() <= 255
-            && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
-    };
-    value.to_str().ok().filter(visible).map(Some).ok_or_else(|| {
-        let shown = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let rule = "must be 1 to 255 printable ASCII characters";
-        let error = FieldError::new("Idempotency-Key", shown, rule);
-        Problem::of_fields(Kind::MalformedRequest, &[error])
-    })
 }

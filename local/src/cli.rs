@@ -1,0 +1,120 @@
+//! The command line of `headgate`.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use common::clock::Clock;
+use common::telemetry;
+
+use crate::node::DataDir;
+use crate::{demo, load, query, serve, validate};
+
+/// The input, its data or a template is wrong (`EX_DATAERR`).
+const DATA: u8 = 65;
+
+/// Data pipelines for many tenants: onboard, trigger within a plan, run, check, answer.
+#[derive(Debug, Parser)]
+#[command(name = "headgate", version, arg_required_else_help = false)]
+pub struct Cli {
+    /// What to do; without it, the demo
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Which log lines go to stderr, such as info or debug,common=info
+    #[arg(long, global = true, env = "HEADGATE_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look; text on a terminal and JSON elsewhere unless given
+    #[arg(long, global = true, env = "HEADGATE_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show everything once: onboard a tenant, trigger a pipeline, check its result
+    Demo(demo::Args),
+    /// Serve all routes on 127.0.0.1
+    Serve(serve::Args),
+    /// Run a GoogleSQL query over a data folder
+    Query(query::Args),
+    /// Load a CSV, NDJSON or Parquet file into a table
+    Load(load::Args),
+    /// Check templates
+    Validate {
+        /// Files or folders; `configs` unless given
+        paths: Vec<PathBuf>,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub async fn run(self) -> ExitCode {
+        let command = self.command.unwrap_or_else(|| Command::Demo(demo::Args::default()));
+        match start_logging(&command, self.log, self.log_format) {
+            Ok(()) => {}
+            Err(error) => return failed(&error.into()),
+        }
+        let done = match command {
+            Command::Demo(args) => demo::run(&args).await.map(passed),
+            Command::Serve(args) => serve::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Query(args) => query::command(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Load(args) => load::command(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Validate { paths } => {
+                validate::run(&paths, &mut std::io::stdout().lock()).map(passed).map_err(Into::into)
+            }
+        };
+        done.unwrap_or_else(|error| failed(&error))
+    }
+}
+
+fn passed(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { DATA.into() }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // Nothing is left to tell where stderr is closed.
+    let _ = writeln!(std::io::stderr(), "headgate: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn start_logging(
+    command: &Command,
+    filter: Option<String>,
+    format: Option<LogFormat>,
+) -> Result<(), telemetry::InitError> {
+    let quiet = match command {
+        Command::Serve(_) => "info",
+        Command::Demo(_) | Command::Query(_) | Command::Load(_) | Command::Validate { .. } => {
+            "warn"
+        }
+    };
+    let text = match format {
+        Some(LogFormat::Text) => true,
+        Some(LogFormat::Json) => false,
+        None => std::io::stderr().is_terminal(),
+    };
+    telemetry::init(telemetry::Options {
+        format: if text { telemetry::Format::Text } else { telemetry::Format::Json },
+        writer: Arc::new(Mutex::new(std::io::stderr())),
+        filter: filter.unwrap_or_else(|| quiet.to_owned()),
+        project: None,
+        clock: Clock::system(),
+    })
+}
+
+/// The data folder of a command that reads or writes beside a server: it has to be there.
+pub fn existing(data_dir: &std::path::Path) -> anyhow::Result<DataDir> {
+    anyhow::ensure!(
+        data_dir.join("headgate.db").is_file(),
+        "{} holds no data; headgate serve or headgate demo --data-dir makes it",
+        data_dir.display()
+    );
+    Ok(DataDir::open(data_dir)?)
+}
