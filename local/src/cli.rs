@@ -9,8 +9,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use common::clock::Clock;
 use common::telemetry;
 
-use crate::node::DataDir;
-use crate::{demo, load, query, serve, validate};
+use crate::{demo, serve, validate};
+
+mod data;
 
 /// The input, its data or a template is wrong (`EX_DATAERR`).
 const DATA: u8 = 65;
@@ -43,9 +44,9 @@ enum Command {
     /// Serve all routes on 127.0.0.1
     Serve(serve::Args),
     /// Run a GoogleSQL query over a data folder
-    Query(query::Args),
+    Query(data::QueryArgs),
     /// Load a CSV, NDJSON or Parquet file into a table
-    Load(load::Args),
+    Load(data::LoadArgs),
     /// Check templates
     Validate {
         /// Files or folders; `configs` unless given
@@ -64,8 +65,8 @@ impl Cli {
         let done = match command {
             Command::Demo(args) => demo::run(&args).await.map(passed),
             Command::Serve(args) => serve::run(args).await.map(|()| ExitCode::SUCCESS),
-            Command::Query(args) => query::command(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Load(args) => load::command(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Query(args) => data::query(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Load(args) => data::load(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Validate { paths } => {
                 validate::run(&paths, &mut std::io::stdout().lock()).map(passed).map_err(Into::into)
             }
@@ -107,14 +108,4 @@ fn start_logging(
         project: None,
         clock: Clock::system(),
     })
-}
-
-/// The data folder of a command that reads or writes beside a server: it has to be there.
-pub fn existing(data_dir: &std::path::Path) -> anyhow::Result<DataDir> {
-    anyhow::ensure!(
-        data_dir.join("headgate.db").is_file(),
-        "{} holds no data; headgate serve or headgate demo --data-dir makes it",
-        data_dir.display()
-    );
-    Ok(DataDir::open(data_dir)?)
 }

@@ -1,0 +1,118 @@
+//! NDJSON: one object a line, its fields by BigQuery's JSON rules.
+
+use std::io::BufRead;
+
+use common::port::PortError;
+use common::warehouse::{Column, ColumnType, Mode, Value};
+use serde_json::Value as Json;
+
+use super::{Bad, Record, Records, required, text_value};
+
+/// A file of one object a line.
+pub(super) struct Ndjson<R> {
+    input: R,
+    columns: Vec<Column>,
+    line: u64,
+    text: Vec<u8>,
+}
+
+impl<R: BufRead> Ndjson<R> {
+    /// Reads objects of these columns.
+    pub(super) fn new(input: R, columns: Vec<Column>) -> Self {
+        Self { input, columns, line: 0, text: Vec::new() }
+    }
+
+    fn object(&self) -> Result<Vec<Value>, String> {
+        let json: Json =
+            serde_json::from_slice(&self.text).map_err(|e| format!("not JSON: {e}"))?;
+        record(&json, &self.columns, "")
+    }
+}
+
+impl<R: BufRead + Send> Records for Ndjson<R> {
+    fn next(&mut self) -> Result<Option<Record>, PortError> {
+        loop {
+            self.text.clear();
+            let read = self.input.read_until(b'\n', &mut self.text);
+            if read.map_err(|e| PortError::other("reading an NDJSON file", e))? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            if self.text.trim_ascii().is_empty() {
+                continue;
+            }
+            return Ok(Some(self.object().map_err(|reason| Bad { line: self.line, reason })));
+        }
+    }
+}
+
+/// A JSON value as a column's value; the message names the column, the value and the rule.
+pub(crate) fn json_value(json: &Json, column: &Column) -> Result<Value, String> {
+    nested(json, column, "")
+}
+
+fn record(json: &Json, columns: &[Column], path: &str) -> Result<Vec<Value>, String> {
+    let Json::Object(fields) = json else {
+        let what = if path.is_empty() { "the line" } else { path };
+        return Err(format!("{what}: {json} is no object"));
+    };
+    let known = |name: &String| columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    if let Some(unknown) = fields.keys().find(|name| !known(name)) {
+        return Err(format!("{path}{unknown}: no such column"));
+    }
+    let field = |column: &Column| {
+        let exact = fields.get(&column.name);
+        exact.or_else(|| {
+            fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(&column.name)).map(|(_, v)| v)
+        })
+    };
+    columns.iter().map(|c| nested(field(c).unwrap_or(&Json::Null), c, path)).collect()
+}
+
+fn nested(json: &Json, column: &Column, path: &str) -> Result<Value, String> {
+    let here = format!("{path}{}", column.name);
+    let value = match (column.mode, json) {
+        (_, Json::Null) if column.kind != ColumnType::Json || column.mode == Mode::Repeated => {
+            Value::Null
+        }
+        (Mode::Repeated, Json::Array(items)) => {
+            let element = Column { mode: Mode::Required, ..column.clone() };
+            let items: Result<_, _> = items.iter().map(|i| nested(i, &element, path)).collect();
+            Value::Array(items?)
+        }
+        (Mode::Repeated, other) => return Err(format!("{here}: {other} is no array")),
+        (Mode::Nullable | Mode::Required, json) => single(json, column, path, &here)?,
+    };
+    required(value, column).map_err(|e| format!("{path}{e}"))
+}
+
+fn single(json: &Json, column: &Column, path: &str, here: &str) -> Result<Value, String> {
+    let prefixed = |e: String| format!("{path}{e}");
+    match (column.kind, json) {
+        (ColumnType::Record, json) => {
+            let values = record(json, &column.fields, &format!("{here}."))?;
+            let names = column.fields.iter().map(|f| f.name.clone());
+            Ok(Value::Struct(names.zip(values).collect()))
+        }
+        (ColumnType::Json, Json::Null) => Ok(Value::Null),
+        (ColumnType::Json, json) => Ok(Value::Json(json.to_string())),
+        (ColumnType::Bool, Json::Bool(b)) => Ok(Value::Bool(*b)),
+        (ColumnType::Int64 | ColumnType::Float64 | ColumnType::Numeric, Json::Number(n)) => {
+            text_value(&n.to_string(), column).map_err(prefixed)
+        }
+        (ColumnType::String, Json::Number(n)) => Ok(Value::String(n.to_string())),
+        (
+            ColumnType::String
+            | ColumnType::Int64
+            | ColumnType::Float64
+            | ColumnType::Numeric
+            | ColumnType::Bool
+            | ColumnType::Date
+            | ColumnType::Datetime
+            | ColumnType::Time
+            | ColumnType::Timestamp,
+            Json::String(text),
+        ) => text_value(text, column).map_err(prefixed),
+        (_, other) => Err(format!("{here}: {other} is not a {}", column.data_type())),
+    }
+}

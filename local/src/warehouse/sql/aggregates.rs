@@ -1,0 +1,255 @@
+//! The aggregate functions: how DataFusion runs them. Each has GoogleSQL's types, NULLs and overflow errors.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use common::warehouse::DataType;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Int64Type};
+use datafusion::common::Result;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility, lit,
+};
+use datafusion::scalar::ScalarValue;
+
+use super::refusal::evaluation;
+use crate::warehouse::values::arrow_type;
+
+mod distinct;
+mod extreme;
+mod total;
+
+/// An aggregate function over one column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum AggregateKind {
+    Count,
+    CountIf,
+    CountDistinct,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    AnyValue,
+    LogicalAnd,
+    LogicalOr,
+    /// The value of a scalar subquery: NULL without a row, an error with two.
+    Single,
+}
+
+impl AggregateKind {
+    /// The function of this GoogleSQL name; COUNT with DISTINCT is a kind of its own.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "COUNT" => Self::Count,
+            "COUNTIF" => Self::CountIf,
+            "SUM" => Self::Sum,
+            "AVG" => Self::Avg,
+            "MIN" => Self::Min,
+            "MAX" => Self::Max,
+            "ANY_VALUE" => Self::AnyValue,
+            "LOGICAL_AND" => Self::LogicalAnd,
+            "LOGICAL_OR" => Self::LogicalOr,
+            _ => return None,
+        })
+    }
+
+    /// The result's type over values of `arg`; `None` where there is no such signature.
+    pub(crate) fn result(self, arg: &DataType) -> Option<DataType> {
+        use DataType::{Array, Bool, Float64, Int64, Json, Numeric, Struct};
+        match (self, arg) {
+            (Self::Count, _) | (Self::CountIf, Bool) => Some(Int64),
+            (Self::CountDistinct, Struct(_) | Array(_) | Json) => None,
+            (Self::CountDistinct, _) => Some(Int64),
+            (Self::Sum, Int64 | Float64 | Numeric) => Some(arg.clone()),
+            (Self::Avg, Int64 | Float64) => Some(Float64),
+            (Self::Avg, Numeric) => Some(Numeric),
+            (Self::Min | Self::Max, Struct(_) | Array(_) | Json) => None,
+            (Self::Min | Self::Max | Self::AnyValue | Self::Single, _) => Some(arg.clone()),
+            (Self::LogicalAnd | Self::LogicalOr, Bool) => Some(Bool),
+            (Self::CountIf | Self::Sum | Self::Avg | Self::LogicalAnd | Self::LogicalOr, _) => None,
+        }
+    }
+
+    /// The call over a column of type `arg`, which has a result.
+    pub(crate) fn call(self, expr: Expr, arg: &DataType, result: &DataType) -> Expr {
+        let function = Native {
+            name: format!("{self:?} {arg}"),
+            kind: self,
+            arg: arg.clone(),
+            result: arrow_type(result),
+            signature: Signature::any(1, Volatility::Immutable),
+        };
+        AggregateUDF::from(function).call(vec![expr])
+    }
+
+    /// `COUNT(*)`: a constant is never NULL.
+    pub(crate) fn count_rows() -> Expr {
+        Self::Count.call(lit(1_i64), &DataType::Int64, &DataType::Int64)
+    }
+
+    /// What accumulates values of type `arg`.
+    pub(crate) fn accumulator(self, arg: &DataType) -> Box<dyn Accumulator> {
+        match self {
+            Self::Sum | Self::Avg => total::accumulator(self == Self::Avg, arg),
+            Self::CountDistinct => Box::new(distinct::Distinct::new(arg)),
+            Self::Count => Box::new(Counter { count: 0, only_true: false }),
+            Self::CountIf => Box::new(Counter { count: 0, only_true: true }),
+            // FALSE sorts below TRUE.
+            Self::LogicalAnd | Self::Min => Box::new(extreme::Extreme::least(arg)),
+            Self::LogicalOr | Self::Max => Box::new(extreme::Extreme::greatest(arg)),
+            Self::AnyValue => Box::new(Chosen::new(arg, false)),
+            Self::Single => Box::new(Chosen::new(arg, true)),
+        }
+    }
+
+    fn state(self, arg: &DataType) -> Vec<ArrowType> {
+        match self {
+            Self::Sum | Self::Avg => vec![ArrowType::Utf8, ArrowType::Int64],
+            Self::CountDistinct => vec![ArrowType::new_list(arrow_type(arg), true)],
+            Self::Count | Self::CountIf => vec![ArrowType::Int64],
+            Self::LogicalAnd | Self::LogicalOr | Self::Min | Self::Max => vec![arrow_type(arg)],
+            Self::AnyValue | Self::Single => vec![arrow_type(arg), ArrowType::Int64],
+        }
+    }
+}
+
+/// The kind, argument type and argument of one of our aggregate calls.
+pub(crate) fn kind_of(call: &Expr) -> Option<(AggregateKind, DataType, Expr)> {
+    let Expr::AggregateFunction(function) = call else { return None };
+    let native = function.func.inner().downcast_ref::<Native>()?;
+    let [arg] = &function.params.args[..] else { return None };
+    Some((native.kind, native.arg.clone(), arg.clone()))
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Native {
+    name: String,
+    kind: AggregateKind,
+    arg: DataType,
+    result: ArrowType,
+    signature: Signature,
+}
+
+impl Eq for Native {}
+
+impl Hash for Native {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl AggregateUDFImpl for Native {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[ArrowType]) -> Result<ArrowType> {
+        Ok(self.result.clone())
+    }
+
+    fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        Ok(self.kind.accumulator(&self.arg))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        let fields = self.kind.state(&self.arg).into_iter().enumerate();
+        Ok(fields
+            .map(|(at, kind)| Arc::new(Field::new(format!("{}[{at}]", args.name), kind, true)))
+            .collect())
+    }
+
+    fn default_value(&self, _: &ArrowType) -> Result<ScalarValue> {
+        self.kind.accumulator(&self.arg).evaluate()
+    }
+}
+
+/// COUNT and COUNTIF.
+#[derive(Debug)]
+struct Counter {
+    count: i64,
+    only_true: bool,
+}
+
+impl Accumulator for Counter {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let found = if self.only_true {
+            values[0].as_boolean().true_count()
+        } else {
+            values[0].len() - values[0].logical_null_count()
+        };
+        self.count += i64::try_from(found).unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Int64(Some(self.count)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.evaluate()?])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.count += states[0].as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+        Ok(())
+    }
+}
+
+/// ANY_VALUE, the first that is not NULL; and the one value of a scalar subquery.
+#[derive(Debug)]
+struct Chosen {
+    value: Option<ScalarValue>,
+    kind: ArrowType,
+    rows: i64,
+    only_one: bool,
+}
+
+impl Chosen {
+    fn new(arg: &DataType, only_one: bool) -> Self {
+        Self { value: None, kind: arrow_type(arg), rows: 0, only_one }
+    }
+
+    fn take(&mut self, values: &ArrayRef, rows: i64) -> Result<()> {
+        self.rows += rows;
+        if self.only_one && self.rows > 1 {
+            return Err(evaluation("a scalar subquery returned more than one row"));
+        }
+        if self.value.is_none() {
+            let first = (0..values.len()).find(|at| !values.is_null(*at));
+            self.value = first.map(|at| ScalarValue::try_from_array(values, at)).transpose()?;
+        }
+        Ok(())
+    }
+}
+
+impl Accumulator for Chosen {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.take(&values[0], i64::try_from(values[0].len()).unwrap_or(i64::MAX))
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.value.clone().map_or_else(|| ScalarValue::try_from(&self.kind), Ok)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.value.as_ref().map_or(0, ScalarValue::size)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.evaluate()?, ScalarValue::Int64(Some(self.rows))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let rows = states[1].as_primitive::<Int64Type>().iter().flatten().sum();
+        self.take(&states[0], rows)
+    }
+}

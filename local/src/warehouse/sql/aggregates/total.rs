@@ -1,0 +1,168 @@
+//! SUM and AVG: INT64 and NUMERIC add exactly and refuse to overflow, FLOAT64 carries what rounding loses.
+
+use common::warehouse::DataType;
+use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use datafusion::common::Result;
+use datafusion::logical_expr::Accumulator;
+use datafusion::scalar::ScalarValue;
+
+use super::super::functions::cast::int_to_f64;
+use super::super::refusal::evaluation;
+use crate::warehouse::numeric;
+
+/// SUM or AVG over values of a numeric type.
+pub(super) fn accumulator(average: bool, arg: &DataType) -> Box<dyn Accumulator> {
+    match arg {
+        DataType::Float64 => {
+            Box::new(Floats { average, count: 0, sum: 0.0, lost: 0.0, finite: true })
+        }
+        _ => Box::new(Exact { average, numeric: *arg == DataType::Numeric, count: 0, sum: 0 }),
+    }
+}
+
+/// INT64, or NUMERIC as scaled integers.
+#[derive(Debug)]
+struct Exact {
+    average: bool,
+    numeric: bool,
+    count: i64,
+    sum: i128,
+}
+
+impl Exact {
+    fn overflow(&self) -> datafusion::error::DataFusionError {
+        let kind = if self.numeric { "NUMERIC" } else { "INT64" };
+        evaluation(format!("{kind} overflow in {}", if self.average { "AVG" } else { "SUM" }))
+    }
+
+    fn add(&mut self, value: i128, count: i64) -> Result<()> {
+        self.sum = self.sum.checked_add(value).ok_or_else(|| self.overflow())?;
+        self.count += count;
+        Ok(())
+    }
+}
+
+impl Accumulator for Exact {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        if self.numeric {
+            for value in values[0].as_primitive::<Decimal128Type>().iter().flatten() {
+                self.add(value, 1)?;
+            }
+        } else {
+            for value in values[0].as_primitive::<Int64Type>().iter().flatten() {
+                self.add(i128::from(value), 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "AVG of INT64 is a double")]
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let any = self.count > 0;
+        if self.numeric {
+            let value = if self.average && any {
+                numeric::divide_rounding(self.sum, i128::from(self.count))
+            } else {
+                self.sum
+            };
+            let value = numeric::in_range(value).ok_or_else(|| self.overflow())?;
+            return Ok(ScalarValue::Decimal128(any.then_some(value), 38, 9));
+        }
+        if self.average {
+            let value = any.then(|| self.sum as f64 / int_to_f64(self.count));
+            return Ok(ScalarValue::Float64(value));
+        }
+        let value = i64::try_from(self.sum).map_err(|_| self.overflow())?;
+        Ok(ScalarValue::Int64(any.then_some(value)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::from(self.sum.to_string()), ScalarValue::from(self.count)])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let counts = states[1].as_primitive::<Int64Type>();
+        for (sum, count) in states[0].as_string::<i32>().iter().zip(counts) {
+            let sum = sum.unwrap_or("0").parse().map_err(|_| self.overflow())?;
+            self.add(sum, count.unwrap_or(0))?;
+        }
+        Ok(())
+    }
+}
+
+/// FLOAT64 with Neumaier's compensation.
+#[derive(Debug)]
+struct Floats {
+    average: bool,
+    count: i64,
+    sum: f64,
+    lost: f64,
+    finite: bool,
+}
+
+impl Floats {
+    fn add(&mut self, value: f64) {
+        self.finite &= value.is_finite();
+        let sum = self.sum + value;
+        self.lost += if self.sum.abs() >= value.abs() {
+            (self.sum - sum) + value
+        } else {
+            (value - sum) + self.sum
+        };
+        self.sum = sum;
+    }
+}
+
+impl Accumulator for Floats {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for value in values[0].as_primitive::<Float64Type>().iter().flatten() {
+            self.add(value);
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        if self.count == 0 {
+            return Ok(ScalarValue::Float64(None));
+        }
+        // What is lost beside an infinity is not a number.
+        let sum = if self.finite { self.sum + self.lost } else { self.sum };
+        if self.finite && !sum.is_finite() {
+            return Err(evaluation("FLOAT64 overflow in SUM or AVG"));
+        }
+        let value = if self.average { sum / int_to_f64(self.count) } else { sum };
+        Ok(ScalarValue::Float64(Some(value)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let text = format!("{} {} {}", self.sum.to_bits(), self.lost.to_bits(), self.finite);
+        Ok(vec![ScalarValue::from(text), ScalarValue::from(self.count)])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let counts = states[1].as_primitive::<Int64Type>();
+        for (text, count) in states[0].as_string::<i32>().iter().zip(counts) {
+            let parts: Vec<&str> = text.unwrap_or_default().split(' ').collect();
+            let bits = |at: usize| parts.get(at).and_then(|t| t.parse().ok()).map(f64::from_bits);
+            let (Some(sum), Some(lost)) = (bits(0), bits(1)) else { continue };
+            self.add(sum);
+            if parts.get(2) == Some(&"true") {
+                self.add(lost);
+            } else {
+                self.finite = false;
+            }
+            self.count += count.unwrap_or(0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! Function calls: plain ones, those with a date part, the conditionals, and the aggregates.
+
+use common::port::PortError;
+use common::warehouse::{DataType, Value};
+use datafusion::sql::sqlparser::ast::{
+    self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart,
+};
+
+use super::aggregates::AggregateKind;
+use super::expr::choose;
+use super::functions::{call, dates, exists};
+use super::operators::compare;
+use super::refusal::{invalid, unsupported};
+use super::scope::Place;
+use super::typed::{Origin, Typed};
+use super::{Binder, Span};
+
+impl Binder<'_> {
+    /// Binds a call by its GoogleSQL name.
+    pub(super) fn function(
+        &mut self,
+        function: &ast::Function,
+        place: &Place<'_>,
+    ) -> Result<Typed, PortError> {
+        let ast::Function {
+            name,
+            uses_odbc_syntax,
+            parameters,
+            args,
+            filter,
+            null_treatment,
+            over,
+            within_group,
+        } = function;
+        let span = self.at(name);
+        let called = match &name.0[..] {
+            [ObjectNamePart::Identifier(ident)] => ident.value.to_ascii_uppercase(),
+            _ => return Err(unsupported(format!("the function {name}"), span)),
+        };
+        let odd = *uses_odbc_syntax
+            || !matches!(parameters, FunctionArguments::None)
+            || filter.is_some()
+            || null_treatment.is_some()
+            || !within_group.is_empty();
+        if odd {
+            return Err(unsupported(format!("this form of {called}"), span));
+        }
+        if over.is_some() {
+            return Err(unsupported(format!("{called} with OVER"), span));
+        }
+        let (distinct, args) = plain_args(&called, args, span)?;
+        if let Some(kind) = AggregateKind::named(&called) {
+            return self.aggregate(&called, kind, distinct, &args, place, span);
+        }
+        if distinct {
+            return Err(invalid(format!("DISTINCT in {called}, which does not aggregate"), span));
+        }
+        let args = expressions(&called, &args, span)?;
+        if dates::NAMES.contains(&called.as_str()) {
+            return self.dated(&called, &args, place, span);
+        }
+        match called.as_str() {
+            "CURRENT_TIMESTAMP" if args.is_empty() => {
+                Typed::known(Value::Timestamp(self.now), DataType::Timestamp, span)
+            }
+            "CURRENT_DATE" => {
+                for zone in &args {
+                    self.utc_zone(zone, place, span)?;
+                }
+                Typed::known(Value::Date(self.now.date_naive()), DataType::Date, span)
+            }
+            "FORMAT_DATE" => {
+                let [format, day] = self.exactly(&called, &args, place, span)?;
+                let Origin::Known(Value::String(format)) = format.origin else {
+                    return Err(unsupported("FORMAT_DATE with a computed format", span));
+                };
+                dates::format_date(&format, day, span)
+            }
+            "IF" => {
+                let [test, yes, no] = self.exactly(&called, &args, place, span)?;
+                let test = test.coerce(&DataType::Bool, span)?;
+                choose(vec![test.expr], vec![yes, no], span)
+            }
+            "IFNULL" => {
+                let [value, other] = self.exactly(&called, &args, place, span)?;
+                coalesce(vec![value, other], span)
+            }
+            "COALESCE" if !args.is_empty() => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                coalesce(values?, span)
+            }
+            "NULLIF" => {
+                let [value, other] = self.exactly(&called, &args, place, span)?;
+                let equal = compare("=", value.clone(), other.clone(), span)?;
+                let kind = super::typed::supertype(&[value.clone(), other], span)?;
+                let value = value.coerce(&kind, span)?;
+                choose(vec![equal.expr], vec![Typed::null(), value], span)
+            }
+            _ if exists(&called) => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                call(&called, values?, span)
+            }
+            _ => Err(unsupported(format!("the function {called}"), span)),
+        }
+    }
+
+    fn exactly<const N: usize>(
+        &mut self,
+        called: &str,
+        args: &[&ast::Expr],
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<[Typed; N], PortError> {
+        let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+        let count = args.len();
+        values?
+            .try_into()
+            .map_err(|_| invalid(format!("{called} takes {N} values, not {count}"), span))
+    }
+
+    /// Checks that a time zone argument is UTC.
+    fn utc_zone(
+        &mut self,
+        zone: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<(), PortError> {
+        match self.expr(zone, place)?.origin {
+            Origin::Known(Value::String(zone)) if zone == "UTC" => Ok(()),
+            _ => Err(unsupported(format!("the time zone {zone}, other than 'UTC'"), span)),
+        }
+    }
+
+    /// A function with a date part: an INTERVAL's unit or the last word.
+    fn dated(
+        &mut self,
+        called: &str,
+        args: &[&ast::Expr],
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let wrong = |what: &str| invalid(format!("{called} {what}"), span);
+        if called.ends_with("_ADD") || called.ends_with("_SUB") {
+            let [value, ast::Expr::Interval(interval)] = args else {
+                return Err(wrong("takes a value and an INTERVAL"));
+            };
+            let ast::Interval {
+                value: count,
+                leading_field: Some(field),
+                leading_precision: None,
+                last_field: None,
+                fractional_seconds_precision: None,
+            } = interval
+            else {
+                return Err(unsupported(format!("the INTERVAL of {called}"), span));
+            };
+            let part = part(&field.to_string(), called, span)?;
+            let args = vec![self.expr(value, place)?, self.expr(count, place)?];
+            return dates::bind(called, part, args, span);
+        }
+        let values = if called.ends_with("_DIFF") { 2 } else { 1 };
+        if args.len() <= values {
+            return Err(wrong("takes a date part as its last argument"));
+        }
+        let name = args[values].to_string();
+        let part = part(&name, called, span)?;
+        for zone in &args[values + 1..] {
+            self.utc_zone(zone, place, span)?;
+        }
+        let bound: Result<Vec<_>, _> = args[..values].iter().map(|a| self.expr(a, place)).collect();
+        dates::bind(called, part, bound?, span)
+    }
+
+    fn aggregate(
+        &mut self,
+        called: &str,
+        kind: AggregateKind,
+        distinct: bool,
+        args: &[&FunctionArgExpr],
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        if let Some(clause) = place.no_aggregates {
+            return Err(invalid(
+                format!("the aggregate {called} is not allowed in {clause}"),
+                span,
+            ));
+        }
+        if let (AggregateKind::Count, false, [FunctionArgExpr::Wildcard]) = (kind, distinct, args) {
+            return Ok(Typed::computed(AggregateKind::count_rows(), DataType::Int64));
+        }
+        let kind = match (kind, distinct) {
+            (kind, false) => kind,
+            (AggregateKind::Count, true) => AggregateKind::CountDistinct,
+            // Repeating a value changes none of these.
+            (AggregateKind::Min | AggregateKind::Max, true) => kind,
+            (_, true) => return Err(unsupported(format!("{called}(DISTINCT …)"), span)),
+        };
+        let [arg] = expressions(called, args, span)?[..] else {
+            return Err(invalid(format!("{called} takes one value"), span));
+        };
+        let inner = Place { no_aggregates: Some("another aggregate"), ..*place };
+        let value = self.expr(arg, &inner)?;
+        if super::select::aggregates(&value.expr) {
+            return Err(invalid(format!("{called} of an aggregate"), span));
+        }
+        let Some(result) = kind.result(&value.kind) else {
+            let name = value.kind_name();
+            return Err(invalid(format!("no matching signature of {called} for ({name})"), span));
+        };
+        let call = kind.call(value.expr, &value.kind, &result);
+        Ok(Typed::computed(call, result))
+    }
+}
+
+fn part(name: &str, called: &str, span: Span) -> Result<dates::Part, PortError> {
+    dates::Part::parse(name)
+        .ok_or_else(|| unsupported(format!("{called} with the part {name}"), span))
+}
+
+/// The arguments of a call without ORDER BY, LIMIT and the like.
+fn plain_args<'e>(
+    called: &str,
+    args: &'e FunctionArguments,
+    span: Span,
+) -> Result<(bool, Vec<&'e FunctionArgExpr>), PortError> {
+    let list = match args {
+        FunctionArguments::None => return Ok((false, Vec::new())),
+        FunctionArguments::Subquery(_) => {
+            return Err(unsupported(format!("{called}(SELECT …)"), span));
+        }
+        FunctionArguments::List(list) => list,
+    };
+    if let Some(clause) = list.clauses.first() {
+        return Err(unsupported(format!("{called} with {clause}"), span));
+    }
+    let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+    let mut plain = Vec::new();
+    for arg in &list.args {
+        match arg {
+            FunctionArg::Unnamed(arg) => plain.push(arg),
+            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
+                return Err(unsupported(format!("a named argument of {called}"), span));
+            }
+        }
+    }
+    Ok((distinct, plain))
+}
+
+fn expressions<'e>(
+    called: &str,
+    args: &[&'e FunctionArgExpr],
+    span: Span,
+) -> Result<Vec<&'e ast::Expr>, PortError> {
+    let expression = |arg: &&'e FunctionArgExpr| match arg {
+        FunctionArgExpr::Expr(expr) => Ok(expr),
+        FunctionArgExpr::QualifiedWildcard(_)
+        | FunctionArgExpr::Wildcard
+        | FunctionArgExpr::WildcardWithOptions(_) => {
+            Err(unsupported(format!("{called} with *"), span))
+        }
+    };
+    args.iter().map(expression).collect()
+}
+
+/// The first value that is not NULL.
+fn coalesce(values: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    let kind = super::typed::supertype(&values, span)?;
+    let mut coerced = Vec::with_capacity(values.len());
+    for value in values {
+        coerced.push(value.coerce(&kind, span)?);
+    }
+    let tests = coerced[..coerced.len() - 1].iter().map(|v| v.expr.clone().is_not_null()).collect();
+    choose(tests, coerced, span)
+}

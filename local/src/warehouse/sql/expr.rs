@@ -1,0 +1,377 @@
+//! Expressions: which nodes of the syntax tree are understood, and what they mean.
+
+use common::port::PortError;
+use common::warehouse::{DataType, Value};
+use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Expr, lit, not};
+use datafusion::sql::sqlparser::ast::{
+    self, AccessExpr, BinaryOperator, CaseWhen, CastKind, UnaryOperator,
+};
+
+use super::functions::cast::{castable, convert};
+use super::functions::{call, dates};
+use super::literals::data_type_of;
+use super::refusal::{invalid, unsupported};
+use super::scope::{Place, fields};
+use super::typed::{Origin, Typed, supertype};
+use super::{Binder, Span};
+
+/// What a refusal calls a node.
+fn described(expr: &ast::Expr) -> String {
+    let text = expr.to_string();
+    let short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        format!("the expression {short}…")
+    } else {
+        format!("the expression {short}")
+    }
+}
+
+impl Binder<'_> {
+    /// Binds an expression.
+    pub(super) fn expr(&mut self, expr: &ast::Expr, place: &Place<'_>) -> Result<Typed, PortError> {
+        use ast::Expr as E;
+        let span = self.at(expr);
+        match expr {
+            E::Identifier(name) if name.value.starts_with('@') && name.quote_style.is_none() => {
+                self.parameter(&name.value, span)
+            }
+            E::Identifier(name) => place.scope.resolve(std::slice::from_ref(name)),
+            E::CompoundIdentifier(path) => place.scope.resolve(path),
+            E::CompoundFieldAccess { root, access_chain } => {
+                let mut path = Vec::new();
+                for access in access_chain {
+                    match access {
+                        AccessExpr::Dot(E::Identifier(name)) => path.push(name.clone()),
+                        AccessExpr::Dot(_) | AccessExpr::Subscript(_) => {
+                            return Err(unsupported(described(expr), span));
+                        }
+                    }
+                }
+                let root = self.expr(root, place)?;
+                fields(root, &path)
+            }
+            E::Nested(inner) => self.expr(inner, place),
+            E::Value(value) => self.value(value),
+            E::TypedString(typed) => self.typed_string(typed),
+            E::IsNull(inner) => self.is_null(inner, place, span).map(|(e, _)| e),
+            E::IsNotNull(inner) => {
+                let (is_null, _) = self.is_null(inner, place, span)?;
+                Ok(boolean(not(is_null.expr)))
+            }
+            E::IsTrue(inner) => self.truth(inner, place, Expr::is_true as fn(Expr) -> Expr),
+            E::IsNotTrue(inner) => self.truth(inner, place, Expr::is_not_true),
+            E::IsFalse(inner) => self.truth(inner, place, Expr::is_false),
+            E::IsNotFalse(inner) => self.truth(inner, place, Expr::is_not_false),
+            E::IsDistinctFrom(left, right) => self.distinct_from(left, right, place, span),
+            E::IsNotDistinctFrom(left, right) => {
+                let distinct = self.distinct_from(left, right, place, span)?;
+                Ok(boolean(not(distinct.expr)))
+            }
+            E::InList { expr, list, negated } => self.in_list(expr, list, *negated, place, span),
+            E::InUnnest { expr, array_expr, negated } => {
+                let needle = self.expr(expr, place)?;
+                let array = self.expr(array_expr, place)?;
+                let found = self.in_array(needle, array, span)?;
+                Ok(if *negated { boolean(not(found.expr)) } else { found })
+            }
+            E::InSubquery { expr, subquery, negated } => {
+                self.in_subquery(expr, subquery, *negated, place, span)
+            }
+            E::Exists { subquery, negated } => {
+                let exists = self.exists(subquery, place, span)?;
+                Ok(if *negated { boolean(not(exists.expr)) } else { exists })
+            }
+            E::Subquery(query) => self.scalar_subquery(query, place, span),
+            E::Between { expr, negated, low, high } => {
+                self.between(expr, *negated, low, high, place, span)
+            }
+            E::Like { negated, any: false, expr, pattern, escape_char: None } => {
+                let args = vec![self.operand(expr, place)?, self.operand(pattern, place)?];
+                let like = call("LIKE", args, span)?;
+                Ok(if *negated { boolean(not(like.expr)) } else { like })
+            }
+            E::BinaryOp { left, op, right } => self.binary(left, op, right, place, span),
+            E::UnaryOp { op, expr } => self.unary(op, expr, place, span),
+            E::Cast { kind, expr, data_type, array: false, format: None } => {
+                let safe = match kind {
+                    CastKind::Cast => false,
+                    CastKind::SafeCast => true,
+                    CastKind::TryCast | CastKind::DoubleColon => {
+                        return Err(unsupported("this cast; write CAST or SAFE_CAST", span));
+                    }
+                };
+                let value = self.expr(expr, place)?;
+                let to = data_type_of(data_type, span)?;
+                cast(value, &to, safe, span)
+            }
+            E::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), place, span)
+            }
+            E::Extract { field, syntax: ast::ExtractSyntax::From, expr } => {
+                let name = field.to_string();
+                let Some(part) = dates::Part::parse(&name) else {
+                    return Err(unsupported(format!("EXTRACT({name})"), span));
+                };
+                let value = self.extracted(expr, place, span)?;
+                dates::bind("EXTRACT", part, vec![value], span)
+            }
+            E::Ceil {
+                expr,
+                field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
+            } => {
+                let value = self.expr(expr, place)?;
+                call("CEIL", vec![value], span)
+            }
+            E::Floor {
+                expr,
+                field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
+            } => {
+                let value = self.expr(expr, place)?;
+                call("FLOOR", vec![value], span)
+            }
+            E::Substring {
+                expr,
+                substring_from: Some(from),
+                substring_for,
+                special: true,
+                shorthand: _,
+            } => {
+                let mut args = vec![self.expr(expr, place)?, self.expr(from, place)?];
+                if let Some(length) = substring_for {
+                    args.push(self.expr(length, place)?);
+                }
+                call("SUBSTR", args, span)
+            }
+            E::Trim { trim_where: None, trim_what: None, expr, trim_characters } => {
+                let mut args = vec![self.expr(expr, place)?];
+                for set in trim_characters.iter().flatten() {
+                    args.push(self.expr(set, place)?);
+                }
+                call("TRIM", args, span)
+            }
+            E::Function(function) => self.function(function, place),
+            E::Array(ast::Array { elem, named: _ }) => self.array(elem, place, span),
+            // Everything else waits for its tests.
+            _ => Err(unsupported(described(expr), span)),
+        }
+    }
+
+    fn extracted(
+        &mut self,
+        expr: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let ast::Expr::AtTimeZone { timestamp, time_zone } = expr else {
+            return self.expr(expr, place);
+        };
+        let zone = self.expr(time_zone, place)?;
+        match &zone.origin {
+            Origin::Known(Value::String(zone)) if zone == "UTC" => self.expr(timestamp, place),
+            _ => Err(unsupported("AT TIME ZONE other than 'UTC'", span)),
+        }
+    }
+
+    fn is_null(
+        &mut self,
+        inner: &ast::Expr,
+        place: &Place<'_>,
+        _span: Span,
+    ) -> Result<(Typed, DataType), PortError> {
+        let value = self.operand(inner, place)?;
+        Ok((boolean(value.expr.is_null()), value.kind))
+    }
+
+    fn truth(
+        &mut self,
+        inner: &ast::Expr,
+        place: &Place<'_>,
+        test: fn(Expr) -> Expr,
+    ) -> Result<Typed, PortError> {
+        let span = self.at(inner);
+        let value = self.operand(inner, place)?.coerce(&DataType::Bool, span)?;
+        Ok(boolean(test(value.expr)))
+    }
+
+    fn unary(
+        &mut self,
+        op: &UnaryOperator,
+        inner: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        match op {
+            UnaryOperator::Not => {
+                let value = self.expr(inner, place)?.coerce(&DataType::Bool, span)?;
+                Ok(boolean(not(value.expr)))
+            }
+            UnaryOperator::Plus => self.expr(inner, place),
+            UnaryOperator::Minus => {
+                // The least INT64 has no positive twin.
+                if inner.to_string() == "9223372036854775808" {
+                    return Typed::known(Value::Int64(i64::MIN), DataType::Int64, span);
+                }
+                let value = self.expr(inner, place)?;
+                match value.origin {
+                    Origin::Known(Value::Int64(i)) if i != i64::MIN => {
+                        Typed::known(Value::Int64(-i), DataType::Int64, span)
+                    }
+                    Origin::Known(Value::Float64(x)) => {
+                        Typed::known(Value::Float64(-x), DataType::Float64, span)
+                    }
+                    Origin::Known(_) | Origin::Computed | Origin::Null => {
+                        call("NEGATE", vec![value], span)
+                    }
+                }
+            }
+            other => Err(unsupported(format!("the operator {other}"), span)),
+        }
+    }
+
+    /// An operand of a comparison or of IS: GoogleSQL does not chain them, and a parser that does may bind
+    /// another way.
+    pub(super) fn operand(
+        &mut self,
+        expr: &ast::Expr,
+        place: &Place<'_>,
+    ) -> Result<Typed, PortError> {
+        use ast::Expr as E;
+        let span = self.at(expr);
+        let chained = match expr {
+            E::BinaryOp { op, .. } => {
+                comparison(op).is_some() || matches!(op, BinaryOperator::And | BinaryOperator::Or)
+            }
+            E::IsNull(_)
+            | E::IsNotNull(_)
+            | E::IsTrue(_)
+            | E::IsNotTrue(_)
+            | E::IsFalse(_)
+            | E::IsNotFalse(_)
+            | E::IsDistinctFrom(..)
+            | E::IsNotDistinctFrom(..)
+            | E::InList { .. }
+            | E::InSubquery { .. }
+            | E::InUnnest { .. }
+            | E::Between { .. }
+            | E::Like { .. } => true,
+            E::UnaryOp { op: UnaryOperator::Not, .. } => true,
+            _ => false,
+        };
+        if chained {
+            let message = format!("{} as an operand needs parentheses", described(expr));
+            return Err(invalid(message, span));
+        }
+        self.expr(expr, place)
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let operand = operand.map(|o| self.expr(o, place)).transpose()?;
+        let (mut tests, mut values) = (Vec::new(), Vec::new());
+        for CaseWhen { condition, result } in conditions {
+            let condition = self.expr(condition, place)?;
+            tests.push(match &operand {
+                Some(operand) => self.equal(operand.clone(), condition, span)?.expr,
+                None => condition.coerce(&DataType::Bool, span)?.expr,
+            });
+            values.push(self.expr(result, place)?);
+        }
+        values.push(otherwise.map_or_else(|| Ok(Typed::null()), |e| self.expr(e, place))?);
+        choose(tests, values, span)
+    }
+
+    /// `[a, b]`: an array of literals and parameters.
+    fn array(
+        &mut self,
+        elements: &[ast::Expr],
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let bound: Result<Vec<_>, _> = elements.iter().map(|e| self.expr(e, place)).collect();
+        let bound = bound?;
+        let kind = supertype(&bound, span)?;
+        if matches!(kind, DataType::Array(_)) {
+            return Err(invalid("an array of arrays does not exist", span));
+        }
+        let mut values = Vec::with_capacity(bound.len());
+        for element in bound {
+            let element = match (element.origin.clone(), &kind) {
+                // A literal that widens keeps being one.
+                (Origin::Known(Value::Int64(i)), DataType::Float64) => {
+                    Value::Float64(super::functions::cast::int_to_f64(i))
+                }
+                (Origin::Known(Value::Int64(i)), DataType::Numeric) => {
+                    Value::Numeric(i.to_string())
+                }
+                _ => match element.coerce(&kind, span)?.origin {
+                    Origin::Known(value) => value,
+                    Origin::Null => Value::Null,
+                    Origin::Computed => {
+                        return Err(unsupported("an array of computed elements", span));
+                    }
+                },
+            };
+            values.push(element);
+        }
+        Typed::known(Value::Array(values), DataType::Array(Box::new(kind)), span)
+    }
+}
+
+/// A BOOL.
+pub(super) fn boolean(expr: Expr) -> Typed {
+    Typed::computed(expr, DataType::Bool)
+}
+
+/// CAST and SAFE_CAST.
+pub(super) fn cast(
+    value: Typed,
+    to: &DataType,
+    safe: bool,
+    span: Span,
+) -> Result<Typed, PortError> {
+    if value.origin == Origin::Null {
+        return Ok(Typed { origin: Origin::Computed, ..value.coerce(to, span)? });
+    }
+    if !castable(&value.kind, to) {
+        return Err(unsupported(format!("CAST of {} to {to}", value.kind), span));
+    }
+    Ok(Typed::computed(convert(value.expr, &value.kind, to, safe), to.clone()))
+}
+
+/// The first value whose test is TRUE; the last value has no test.
+pub(super) fn choose(tests: Vec<Expr>, values: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    let kind = supertype(&values, span)?;
+    let mut coerced = Vec::with_capacity(values.len());
+    for value in values {
+        coerced.push(Box::new(value.coerce(&kind, span)?.expr));
+    }
+    let otherwise = coerced.pop();
+    let branches = tests.into_iter().map(Box::new).zip(coerced).collect();
+    let case = Expr::Case(Case::new(None, branches, otherwise));
+    Ok(Typed::computed(case, kind))
+}
+
+/// A comparison's sign.
+pub(super) fn comparison(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::Eq => "=",
+        BinaryOperator::NotEq => "!=",
+        BinaryOperator::Lt => "<",
+        BinaryOperator::LtEq => "<=",
+        BinaryOperator::Gt => ">",
+        BinaryOperator::GtEq => ">=",
+        _ => return None,
+    })
+}
+
+/// TRUE.
+pub(super) fn always() -> Expr {
+    lit(true)
+}

@@ -1,0 +1,135 @@
+//! The arithmetic operators and the comparisons of FLOAT64, which Arrow orders otherwise than GoogleSQL.
+
+use common::warehouse::DataType::{self, Bool, Float64, Int64, Numeric};
+
+use super::super::rowwise::{Cell, Row};
+use super::{Overload, fixed};
+use crate::warehouse::numeric;
+
+const INTS: &[DataType] = &[Int64, Int64];
+const FLOATS: &[DataType] = &[Float64, Float64];
+const NUMERICS: &[DataType] = &[Numeric, Numeric];
+
+/// `+ - * /`, unary minus, DIV, MOD, SAFE_* and FLOAT64's comparisons.
+pub(crate) const OVERLOADS: &[Overload] = &[
+    fixed("+", INTS, Int64, |r| int("+", r, i64::checked_add)),
+    fixed("+", NUMERICS, Numeric, |r| {
+        numerics(r.numeric(0).checked_add(r.numeric(1)).and_then(numeric::in_range), "+", r)
+    }),
+    fixed("+", FLOATS, Float64, |r| float("+", r, r.float(0) + r.float(1))),
+    fixed("-", INTS, Int64, |r| int("-", r, i64::checked_sub)),
+    fixed("-", NUMERICS, Numeric, |r| {
+        numerics(r.numeric(0).checked_sub(r.numeric(1)).and_then(numeric::in_range), "-", r)
+    }),
+    fixed("-", FLOATS, Float64, |r| float("-", r, r.float(0) - r.float(1))),
+    fixed("*", INTS, Int64, |r| int("*", r, i64::checked_mul)),
+    fixed("*", NUMERICS, Numeric, |r| {
+        numerics(numeric::multiply(r.numeric(0), r.numeric(1)), "*", r)
+    }),
+    fixed("*", FLOATS, Float64, |r| float("*", r, r.float(0) * r.float(1))),
+    // Two INT64 divide as FLOAT64, which stands first for that reason.
+    fixed("/", FLOATS, Float64, |r| {
+        if r.float(1) == 0.0 {
+            return Err(format!("division by zero: {} / 0", r.float(0)));
+        }
+        float("/", r, r.float(0) / r.float(1))
+    }),
+    fixed("/", NUMERICS, Numeric, |r| {
+        if r.numeric(1) == 0 {
+            return Err(format!("division by zero: {} / 0", numeric::format(r.numeric(0))));
+        }
+        numerics(numeric::divide(r.numeric(0), r.numeric(1)), "/", r)
+    }),
+    fixed("SAFE_DIVIDE", FLOATS, Float64, |r| {
+        if r.float(1) == 0.0 {
+            return Ok(Cell::Null);
+        }
+        Ok(float("/", r, r.float(0) / r.float(1)).unwrap_or(Cell::Null))
+    }),
+    fixed("SAFE_DIVIDE", NUMERICS, Numeric, |r| {
+        if r.numeric(1) == 0 {
+            return Ok(Cell::Null);
+        }
+        Ok(numeric::divide(r.numeric(0), r.numeric(1)).map_or(Cell::Null, Cell::Numeric))
+    }),
+    fixed("SAFE_ADD", INTS, Int64, |r| Ok(safe(r.int(0).checked_add(r.int(1))))),
+    fixed("SAFE_SUBTRACT", INTS, Int64, |r| Ok(safe(r.int(0).checked_sub(r.int(1))))),
+    fixed("SAFE_MULTIPLY", INTS, Int64, |r| Ok(safe(r.int(0).checked_mul(r.int(1))))),
+    fixed("NEGATE", &[Int64], Int64, |r| {
+        r.int(0).checked_neg().map(Cell::Int).ok_or_else(|| overflow("-", "INT64"))
+    }),
+    fixed("NEGATE", &[Numeric], Numeric, |r| Ok(Cell::Numeric(-r.numeric(0)))),
+    fixed("NEGATE", &[Float64], Float64, |r| Ok(Cell::Float(-r.float(0)))),
+    fixed("DIV", INTS, Int64, |r| {
+        if r.int(1) == 0 {
+            return Err(format!("division by zero: DIV({}, 0)", r.int(0)));
+        }
+        int("DIV", r, i64::checked_div)
+    }),
+    fixed("MOD", INTS, Int64, |r| {
+        if r.int(1) == 0 {
+            return Err(format!("division by zero: MOD({}, 0)", r.int(0)));
+        }
+        Ok(Cell::Int(r.int(0).wrapping_rem(r.int(1))))
+    }),
+    fixed("MOD", NUMERICS, Numeric, |r| {
+        if r.numeric(1) == 0 {
+            return Err("division by zero: MOD of a NUMERIC by 0".to_owned());
+        }
+        Ok(Cell::Numeric(r.numeric(0) % r.numeric(1)))
+    }),
+    fixed("=", FLOATS, Bool, |r| Ok(Cell::Bool(equal(r)))),
+    fixed("!=", FLOATS, Bool, |r| Ok(Cell::Bool(!equal(r)))),
+    fixed("<", FLOATS, Bool, |r| Ok(Cell::Bool(r.float(0) < r.float(1)))),
+    fixed("<=", FLOATS, Bool, |r| Ok(Cell::Bool(r.float(0) <= r.float(1)))),
+    fixed(">", FLOATS, Bool, |r| Ok(Cell::Bool(r.float(0) > r.float(1)))),
+    fixed(">=", FLOATS, Bool, |r| Ok(Cell::Bool(r.float(0) >= r.float(1)))),
+    // One NaN and one zero, so that grouping and joining by bits means grouping by value.
+    fixed("GROUP KEY", &[Float64], Float64, |r| Ok(Cell::Float(canonical(r.float(0))))),
+    // A number that sorts as GoogleSQL sorts doubles: NaN first, then by value.
+    fixed("SORT KEY", &[Float64], Int64, |r| Ok(Cell::Int(sort_key(r.float(0))))),
+];
+
+#[expect(clippy::float_cmp, reason = "GoogleSQL's = on FLOAT64 is exact")]
+fn equal(row: &Row<'_>) -> bool {
+    row.float(0) == row.float(1)
+}
+
+fn safe(value: Option<i64>) -> Cell {
+    value.map_or(Cell::Null, Cell::Int)
+}
+
+pub(crate) fn canonical(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
+}
+
+pub(crate) fn sort_key(value: f64) -> i64 {
+    if value.is_nan() {
+        return i64::MIN;
+    }
+    let bits = canonical(value).to_bits().cast_signed();
+    // Negative doubles order by falling magnitude.
+    if bits < 0 { bits ^ i64::MAX } else { bits }
+}
+
+fn overflow(sign: &str, kind: &str) -> String {
+    format!("{kind} overflow in {sign}")
+}
+
+fn int(sign: &str, row: &Row<'_>, operation: fn(i64, i64) -> Option<i64>) -> Result<Cell, String> {
+    let (a, b) = (row.int(0), row.int(1));
+    operation(a, b).map(Cell::Int).ok_or_else(|| overflow(&format!("{a} {sign} {b}"), "INT64"))
+}
+
+fn float(sign: &str, row: &Row<'_>, value: f64) -> Result<Cell, String> {
+    let (a, b) = (row.float(0), row.float(1));
+    if value.is_finite() || !a.is_finite() || !b.is_finite() {
+        return Ok(Cell::Float(value));
+    }
+    Err(overflow(&format!("{a} {sign} {b}"), "FLOAT64"))
+}
+
+fn numerics(value: Option<i128>, sign: &str, row: &Row<'_>) -> Result<Cell, String> {
+    let (a, b) = (numeric::format(row.numeric(0)), numeric::format(row.numeric(1)));
+    value.map(Cell::Numeric).ok_or_else(|| overflow(&format!("{a} {sign} {b}"), "NUMERIC"))
+}

@@ -1,0 +1,170 @@
+//! Operators: comparison, logic, arithmetic, IN and BETWEEN.
+
+use common::port::PortError;
+use common::warehouse::DataType;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, not};
+use datafusion::sql::sqlparser::ast::{self, BinaryOperator};
+
+use super::expr::{boolean, comparison};
+use super::functions::call;
+use super::refusal::{invalid, unsupported};
+use super::scope::Place;
+use super::typed::{Typed, comparable};
+use super::{Binder, Span};
+
+impl Binder<'_> {
+    pub(super) fn binary(
+        &mut self,
+        left: &ast::Expr,
+        op: &BinaryOperator,
+        right: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        if let Some(sign) = comparison(op) {
+            let left = self.operand(left, place)?;
+            let right = self.operand(right, place)?;
+            return compare(sign, left, right, span);
+        }
+        let logic = match op {
+            BinaryOperator::And => Some(Operator::And),
+            BinaryOperator::Or => Some(Operator::Or),
+            _ => None,
+        };
+        if let Some(logic) = logic {
+            let left = self.expr(left, place)?.coerce(&DataType::Bool, span)?;
+            let right = self.expr(right, place)?.coerce(&DataType::Bool, span)?;
+            return Ok(boolean(binary_expr(left.expr, logic, right.expr)));
+        }
+        let sign = match op {
+            BinaryOperator::Plus => "+",
+            BinaryOperator::Minus => "-",
+            BinaryOperator::Multiply => "*",
+            BinaryOperator::Divide => "/",
+            BinaryOperator::StringConcat => "||",
+            other => return Err(unsupported(format!("the operator {other}"), span)),
+        };
+        let args = vec![self.expr(left, place)?, self.expr(right, place)?];
+        if args.iter().any(|a| a.kind == DataType::Date) {
+            let message = format!("{sign} on a DATE; write DATE_ADD, DATE_SUB or DATE_DIFF");
+            return Err(unsupported(message, span));
+        }
+        call(sign, args, span)
+    }
+
+    /// `=`.
+    pub(super) fn equal(
+        &mut self,
+        left: Typed,
+        right: Typed,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        compare("=", left, right, span)
+    }
+
+    pub(super) fn between(
+        &mut self,
+        expr: &ast::Expr,
+        negated: bool,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let value = self.operand(expr, place)?;
+        let low = self.operand(low, place)?;
+        let high = self.operand(high, place)?;
+        let above = compare(">=", value.clone(), low, span)?;
+        let below = compare("<=", value, high, span)?;
+        let inside = binary_expr(above.expr, Operator::And, below.expr);
+        Ok(boolean(if negated { not(inside) } else { inside }))
+    }
+
+    pub(super) fn in_list(
+        &mut self,
+        expr: &ast::Expr,
+        list: &[ast::Expr],
+        negated: bool,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let value = self.operand(expr, place)?;
+        let mut any: Option<Expr> = None;
+        for item in list {
+            let item = self.operand(item, place)?;
+            let equal = compare("=", value.clone(), item, span)?.expr;
+            any = Some(match any {
+                Some(before) => binary_expr(before, Operator::Or, equal),
+                None => equal,
+            });
+        }
+        let any = any.ok_or_else(|| invalid("IN () has no values", span))?;
+        Ok(boolean(if negated { not(any) } else { any }))
+    }
+
+    pub(super) fn distinct_from(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        // The parser takes everything after FROM, also past AND and OR: `operand` asks for parentheses.
+        let left = self.operand(left, place)?;
+        let right = self.operand(right, place)?;
+        let (left, right, kind) = comparable(left, right, span)?;
+        if !plainly_ordered(&kind) {
+            return Err(unsupported(format!("IS DISTINCT FROM on {kind}"), span));
+        }
+        Ok(boolean(binary_expr(left.expr, Operator::IsDistinctFrom, right.expr)))
+    }
+}
+
+fn binary_expr(left: Expr, op: Operator, right: Expr) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+/// Types whose Arrow order and equality are GoogleSQL's.
+fn plainly_ordered(kind: &DataType) -> bool {
+    match kind {
+        DataType::Int64
+        | DataType::Numeric
+        | DataType::Bool
+        | DataType::String
+        | DataType::Bytes
+        | DataType::Date
+        | DataType::Datetime
+        | DataType::Time
+        | DataType::Timestamp => true,
+        DataType::Float64 | DataType::Json | DataType::Struct(_) | DataType::Array(_) => false,
+    }
+}
+
+/// A comparison in the sides' common type.
+pub(super) fn compare(
+    sign: &'static str,
+    left: Typed,
+    right: Typed,
+    span: Span,
+) -> Result<Typed, PortError> {
+    let kinds = (left.kind_name(), right.kind_name());
+    let (left, right, kind) = comparable(left, right, span).map_err(|_| {
+        let (l, r) = kinds;
+        invalid(format!("no matching signature of {sign} for the types ({l}, {r}); CAST one"), span)
+    })?;
+    if kind == DataType::Float64 {
+        return call(sign, vec![left, right], span);
+    }
+    if !plainly_ordered(&kind) {
+        return Err(unsupported(format!("{sign} on {kind}"), span));
+    }
+    let op = match sign {
+        "=" => Operator::Eq,
+        "!=" => Operator::NotEq,
+        "<" => Operator::Lt,
+        "<=" => Operator::LtEq,
+        ">" => Operator::Gt,
+        _ => Operator::GtEq,
+    };
+    Ok(boolean(binary_expr(left.expr, op, right.expr)))
+}

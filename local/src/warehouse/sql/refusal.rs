@@ -1,0 +1,56 @@
+//! Where a statement is wrong or not understood, said with line and column.
+
+use common::port::PortError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+/// The way out of every refusal.
+const WAY_OUT: &str = "run the statement against a BigQuery emulator or BigQuery itself";
+
+fn place(span: Span) -> String {
+    if span.start.line == 0 {
+        return String::new();
+    }
+    format!(" at {}:{}", span.start.line, span.start.column)
+}
+
+/// A construct of GoogleSQL that is not on the tested list.
+pub(crate) fn unsupported(construct: impl std::fmt::Display, span: Span) -> PortError {
+    PortError::InvalidQuery(format!(
+        "{construct}{} is not supported by the embedded warehouse; {WAY_OUT}",
+        place(span)
+    ))
+}
+
+/// A statement that is no GoogleSQL.
+pub(crate) fn invalid(message: impl std::fmt::Display, span: Span) -> PortError {
+    PortError::InvalidQuery(format!("{message}{}", place(span)))
+}
+
+/// A value that a running function refuses, carried through DataFusion.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Evaluation(pub(crate) String);
+
+/// A function's refusal as the error DataFusion carries.
+pub(crate) fn evaluation(message: impl Into<String>) -> DataFusionError {
+    DataFusionError::External(Box::new(Evaluation(message.into())))
+}
+
+/// DataFusion's error as the port's: what a function refused is the statement's fault, the rest is ours.
+pub(crate) fn executed(error: DataFusionError) -> PortError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        if let Some(Evaluation(message)) = inner.downcast_ref::<Evaluation>() {
+            return PortError::InvalidQuery(message.clone());
+        }
+        cause = inner.source();
+    }
+    match error.find_root() {
+        DataFusionError::External(inner) if inner.is::<Evaluation>() => {
+            PortError::InvalidQuery(inner.to_string())
+        }
+        DataFusionError::ResourcesExhausted(message) => PortError::Unavailable(message.clone()),
+        _ => PortError::other("the statement could not be executed", error),
+    }
+}

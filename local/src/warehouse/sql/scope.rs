@@ -1,0 +1,195 @@
+//! Names in sight: what a path such as `t.service.description` means.
+
+use common::port::PortError;
+use common::warehouse::DataType;
+use datafusion::arrow::array::{Array, AsArray, make_array};
+use datafusion::arrow::buffer::NullBuffer;
+use datafusion::logical_expr::Expr;
+use datafusion::sql::sqlparser::ast::Ident;
+use std::sync::Arc;
+
+use super::refusal::invalid;
+use super::rowwise::native;
+use super::typed::Typed;
+
+/// A name and what it stands for.
+#[derive(Debug, Clone)]
+pub(super) struct Name {
+    /// As written at its definition; compared without case.
+    pub(super) name: String,
+    /// Its value.
+    pub(super) value: Typed,
+}
+
+/// One item of FROM.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Range {
+    /// The alias or table name.
+    pub(super) alias: Option<String>,
+    /// The columns, unnamed ones left out of resolution.
+    pub(super) columns: Vec<Name>,
+    /// The element itself, where the rows are an array's elements.
+    pub(super) element: Option<Typed>,
+}
+
+/// The names of a query's FROM, and of the queries around it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope<'p> {
+    /// In the order of FROM.
+    pub(super) ranges: Vec<Range>,
+    /// Columns that USING merged; they hide their namesakes.
+    pub(super) merged: Vec<Name>,
+    /// The query around this one, where its columns may be read.
+    pub(super) outer: Option<&'p Scope<'p>>,
+    /// Names that come first: select-list aliases in ORDER BY.
+    pub(super) aliases: Vec<Name>,
+}
+
+/// What a path's first name was found to be.
+enum Found<'s> {
+    Value(&'s Typed),
+    Range(&'s Range),
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+}
+
+impl<'p> Scope<'p> {
+    /// The value of a path of names.
+    pub(super) fn resolve(&self, path: &[Ident]) -> Result<Typed, PortError> {
+        let mut level = Some(self);
+        while let Some(scope) = level {
+            if let Some(value) = scope.here(path)? {
+                return Ok(value);
+            }
+            level = scope.outer;
+        }
+        let written: Vec<&str> = path.iter().map(|p| p.value.as_str()).collect();
+        let span = path.first().map_or_else(super::Span::empty, |p| p.span);
+        Err(invalid(format!("the name {} is not in sight", written.join(".")), span))
+    }
+
+    fn here(&self, path: &[Ident]) -> Result<Option<Typed>, PortError> {
+        let Some(first) = path.first() else { return Ok(None) };
+        if let Some(alias) = self.aliases.iter().find(|n| same(&n.name, &first.value)) {
+            return fields(alias.value.clone(), &path[1..]).map(Some);
+        }
+        let mut found: Vec<Found<'_>> = Vec::new();
+        if let Some(merged) = self.merged.iter().find(|n| same(&n.name, &first.value)) {
+            found.push(Found::Value(&merged.value));
+        }
+        for range in &self.ranges {
+            if found.is_empty() || self.merged.is_empty() {
+                let columns = range.columns.iter().filter(|n| same(&n.name, &first.value));
+                found.extend(columns.map(|n| Found::Value(&n.value)));
+            }
+        }
+        let named = |r: &&Range| r.alias.as_ref().is_some_and(|a| same(a, &first.value));
+        found.extend(self.ranges.iter().filter(named).map(Found::Range));
+        let mut values = Vec::new();
+        let mut failure = None;
+        for candidate in &found {
+            match candidate.follow(path) {
+                Ok(value) => values.push(value),
+                Err(e) => failure = Some(e),
+            }
+        }
+        values.dedup();
+        match (values.len(), failure) {
+            (1, _) => Ok(values.pop()),
+            (0, Some(failure)) => Err(failure),
+            (0, None) => Ok(None),
+            _ => Err(invalid(
+                format!("the name {} is ambiguous: qualify it or rename one", first.value),
+                first.span,
+            )),
+        }
+    }
+}
+
+impl Found<'_> {
+    fn follow(&self, path: &[Ident]) -> Result<Typed, PortError> {
+        let first = &path[0];
+        match self {
+            Self::Value(value) => fields((*value).clone(), &path[1..]),
+            Self::Range(Range { element: Some(element), .. }) => {
+                fields(element.clone(), &path[1..])
+            }
+            Self::Range(range) => {
+                let Some(second) = path.get(1) else {
+                    let message = format!(
+                        "the table {} as a value is not supported by the embedded warehouse: name its columns",
+                        first.value
+                    );
+                    return Err(invalid(message, first.span));
+                };
+                let mut columns = range.columns.iter().filter(|n| same(&n.name, &second.value));
+                let Some(column) = columns.next() else {
+                    let message = format!("{} has no column {}", first.value, second.value);
+                    return Err(invalid(message, second.span));
+                };
+                if columns.next().is_some() {
+                    let message = format!("{}.{} is ambiguous", first.value, second.value);
+                    return Err(invalid(message, second.span));
+                }
+                fields(column.value.clone(), &path[2..])
+            }
+        }
+    }
+}
+
+/// Follows field names into a STRUCT.
+pub(super) fn fields(value: Typed, path: &[Ident]) -> Result<Typed, PortError> {
+    path.iter().try_fold(value, |value, name| field(value, name))
+}
+
+fn field(value: Typed, name: &Ident) -> Result<Typed, PortError> {
+    let DataType::Struct(fields) = &value.kind else {
+        let message = format!("a {} has no field {}", value.kind_name(), name.value);
+        return Err(invalid(message, name.span));
+    };
+    let mut found = fields.iter().enumerate().filter(|(_, (n, _))| same(n, &name.value));
+    let Some((at, (_, kind))) = found.next() else {
+        return Err(invalid(format!("{} has no field {}", value.kind, name.value), name.span));
+    };
+    if found.next().is_some() {
+        return Err(invalid(format!("the field {} is ambiguous", name.value), name.span));
+    }
+    Ok(Typed::computed(field_at(value.expr.clone(), at, kind), kind.clone()))
+}
+
+/// The field at a place of a STRUCT; NULL where the STRUCT is.
+pub(super) fn field_at(record: Expr, at: usize, kind: &DataType) -> Expr {
+    let evaluate = Arc::new(move |columns: &[datafusion::arrow::array::ArrayRef], _| {
+        let record = columns[0].as_struct();
+        let field = record.column(at);
+        let nulls = NullBuffer::union(record.nulls(), field.nulls());
+        if field.data_type() == &datafusion::arrow::datatypes::DataType::Null {
+            return Ok(Arc::clone(field));
+        }
+        Ok(make_array(field.to_data().into_builder().nulls(nulls).build()?))
+    });
+    native(format!("FIELD {at}"), 0, kind, vec![record], evaluate)
+}
+
+/// Where an expression stands: the names in sight, and whether it may aggregate.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'s> {
+    /// The names.
+    pub(super) scope: &'s Scope<'s>,
+    /// The clause, where aggregate functions are not allowed in it.
+    pub(super) no_aggregates: Option<&'static str>,
+}
+
+impl Scope<'_> {
+    /// A clause without aggregate functions.
+    pub(super) fn plain(&self, clause: &'static str) -> Place<'_> {
+        Place { scope: self, no_aggregates: Some(clause) }
+    }
+
+    /// A clause with them.
+    pub(super) fn aggregating(&self) -> Place<'_> {
+        Place { scope: self, no_aggregates: None }
+    }
+}

@@ -1,0 +1,321 @@
+//! One SELECT: its list, WHERE, grouping, DISTINCT and ORDER BY.
+
+use common::port::PortError;
+use common::warehouse::DataType;
+use datafusion::logical_expr::Expr;
+use datafusion::sql::sqlparser::ast::{
+    self, Distinct, OrderByExpr, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
+    WildcardAdditionalOptions,
+};
+
+use super::query::{at_ordinal, ordinal, sort};
+use super::refusal::{invalid, unsupported};
+use super::relation::{Output, Relation, column, filter, project};
+use super::scope::{Name, Scope};
+use super::typed::Typed;
+use super::{Binder, Span};
+
+/// An item of the SELECT list.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    /// Its name, written or implied.
+    pub(super) name: Option<String>,
+    /// Its value over FROM's columns.
+    pub(super) value: Typed,
+}
+
+impl Binder<'_> {
+    /// Binds a SELECT and the ORDER BY behind it.
+    pub(super) fn select(
+        &mut self,
+        select: &Select,
+        order: &[OrderByExpr],
+        outer: Option<&Scope<'_>>,
+    ) -> Result<Relation, PortError> {
+        let span = self.at(select);
+        refuse_extras(select, span)?;
+        let (mut plan, scope) = self.from(&select.from, outer)?;
+        if let Some(condition) = &select.selection {
+            let span = self.at(condition);
+            let condition = self.expr(condition, &scope.plain("WHERE"))?;
+            plan = filter(plan, condition.coerce(&DataType::Bool, span)?.expr)?;
+        }
+        let mut items = self.items(&select.projection, &scope)?;
+        let mut keys = self.order_keys(order, &items, &scope)?;
+        let having = match &select.having {
+            Some(having) => Some(self.having(having, &items, &scope)?),
+            None => None,
+        };
+        let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
+        after.extend(keys.iter_mut());
+        plan = self.grouped(plan, &select.group_by, &scope, after, &select.projection, having)?;
+        let distinct = match &select.distinct {
+            None | Some(Distinct::All) => false,
+            Some(Distinct::Distinct) => true,
+            Some(Distinct::On(_)) => return Err(unsupported("DISTINCT ON", span)),
+        };
+        self.output(plan, items, &keys, order, distinct, span)
+    }
+
+    fn items(
+        &mut self,
+        projection: &[SelectItem],
+        scope: &Scope<'_>,
+    ) -> Result<Vec<Item>, PortError> {
+        let mut items = Vec::new();
+        for item in projection {
+            let span = self.at(item);
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let value = self.expr(expr, &scope.aggregating())?;
+                    items.push(Item { name: implied_name(expr), value });
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let value = self.expr(expr, &scope.aggregating())?;
+                    items.push(Item { name: Some(alias.value.clone()), value });
+                }
+                SelectItem::Wildcard(options) => {
+                    plain_wildcard(options, span)?;
+                    items.extend(every_column(scope, span)?);
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    options,
+                ) => {
+                    plain_wildcard(options, span)?;
+                    items.extend(columns_of(scope, &name.to_string(), span)?);
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) => {
+                    return Err(unsupported("a STRUCT's .*", span));
+                }
+                SelectItem::ExprWithAliases { .. } => {
+                    return Err(unsupported("several aliases", span));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn order_keys(
+        &mut self,
+        order: &[OrderByExpr],
+        items: &[Item],
+        scope: &Scope<'_>,
+    ) -> Result<Vec<Typed>, PortError> {
+        let mut with_aliases = scope.clone();
+        with_aliases.aliases = items
+            .iter()
+            .filter_map(|i| Some(Name { name: i.name.clone()?, value: i.value.clone() }))
+            .collect();
+        let mut keys = Vec::new();
+        for item in order {
+            let span = self.at(&item.expr);
+            keys.push(match ordinal(&item.expr) {
+                Some(at) => at_ordinal(items, at, "ORDER BY", span)?.value.clone(),
+                None => self.expr(&item.expr, &with_aliases.aggregating())?,
+            });
+        }
+        Ok(keys)
+    }
+
+    /// HAVING sees FROM's columns first, then the SELECT list's aliases.
+    fn having(
+        &mut self,
+        having: &ast::Expr,
+        items: &[Item],
+        scope: &Scope<'_>,
+    ) -> Result<Typed, PortError> {
+        let span = self.at(having);
+        let mut with_aliases = scope.clone();
+        for item in items {
+            let Some(name) = &item.name else { continue };
+            if scope.resolve(&[ast::Ident::new(name)]).is_err() {
+                with_aliases.aliases.push(Name { name: name.clone(), value: item.value.clone() });
+            }
+        }
+        self.expr(having, &with_aliases.aggregating())?.coerce(&DataType::Bool, span)
+    }
+
+    /// Projects the list, then DISTINCT, then ORDER BY over it and over columns kept for it alone.
+    fn output(
+        &mut self,
+        plan: datafusion::logical_expr::LogicalPlan,
+        items: Vec<Item>,
+        keys: &[Typed],
+        order: &[OrderByExpr],
+        distinct: bool,
+        span: Span,
+    ) -> Result<Relation, PortError> {
+        let (mut exprs, mut columns) = (Vec::new(), Vec::new());
+        for item in &items {
+            let name = self.fresh(item.name.as_deref().unwrap_or("an unnamed column"));
+            exprs.push(item.value.expr.clone().alias(&name));
+            let kind = item.value.kind.clone();
+            columns.push(Output { name: item.name.clone(), kind, column: name });
+        }
+        let mut sorted = Vec::new();
+        for (key, written) in keys.iter().zip(order) {
+            let shown = items.iter().position(|i| i.value.expr == key.expr);
+            let name = match shown {
+                Some(at) => columns[at].column.clone(),
+                None if distinct => {
+                    let message = "ORDER BY after SELECT DISTINCT takes columns of the list alone";
+                    return Err(invalid(message, self.at(&written.expr)));
+                }
+                None => {
+                    let name = self.fresh("an ORDER BY key");
+                    exprs.push(key.expr.clone().alias(&name));
+                    name
+                }
+            };
+            let key = Typed::computed(column(&name), key.kind.clone());
+            sorted.push(self.sort_key(key, written)?);
+        }
+        let mut relation = Relation { plan: project(plan, exprs)?, columns };
+        if distinct {
+            relation = self.distinct(relation, span)?;
+        }
+        if !sorted.is_empty() {
+            let plan = sort(relation.plan, sorted)?;
+            let keep = relation.columns.iter().map(|c| column(&c.column)).collect();
+            relation.plan = project(plan, keep)?;
+        }
+        Ok(relation)
+    }
+}
+
+fn refuse_extras(select: &Select, span: Span) -> Result<(), PortError> {
+    // Every field is named, so that a new one of the parser's is a decision here.
+    let Select {
+        select_token: _,
+        optimizer_hints,
+        distinct: _,
+        select_modifiers,
+        top,
+        top_before_distinct: _,
+        projection: _,
+        exclude,
+        into,
+        from: _,
+        lateral_views,
+        prewhere,
+        selection: _,
+        connect_by,
+        group_by: _,
+        cluster_by,
+        distribute_by,
+        sort_by,
+        having: _,
+        named_window,
+        qualify,
+        window_before_qualify: _,
+        value_table_mode,
+        flavor,
+    } = select;
+    let refused = [
+        (!optimizer_hints.is_empty(), "a hint"),
+        (select_modifiers.is_some(), "a SELECT modifier"),
+        (top.is_some(), "TOP"),
+        (exclude.is_some(), "EXCLUDE"),
+        (into.is_some(), "INTO"),
+        (!lateral_views.is_empty(), "LATERAL VIEW"),
+        (prewhere.is_some(), "PREWHERE"),
+        (!connect_by.is_empty(), "CONNECT BY"),
+        (!cluster_by.is_empty(), "CLUSTER BY"),
+        (!distribute_by.is_empty(), "DISTRIBUTE BY"),
+        (!sort_by.is_empty(), "SORT BY"),
+        (!named_window.is_empty(), "WINDOW"),
+        (qualify.is_some(), "QUALIFY"),
+        (value_table_mode.is_some(), "SELECT AS STRUCT or AS VALUE"),
+        (*flavor != SelectFlavor::Standard, "SELECT in this order"),
+    ];
+    match refused.iter().find(|(there, _)| *there) {
+        Some((_, what)) => Err(unsupported(what, span)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a SELECT has a clause that is refused.
+pub(super) fn has_extras(select: &Select) -> bool {
+    refuse_extras(select, Span::empty()).is_err()
+}
+
+fn plain_wildcard(options: &WildcardAdditionalOptions, span: Span) -> Result<(), PortError> {
+    let WildcardAdditionalOptions {
+        wildcard_token: _,
+        opt_ilike: None,
+        opt_exclude: None,
+        opt_except: None,
+        opt_replace: None,
+        opt_rename: None,
+        opt_alias: None,
+    } = options
+    else {
+        return Err(unsupported("* with EXCEPT, REPLACE or the like", span));
+    };
+    Ok(())
+}
+
+/// The name a column has without an alias: the last of its path.
+fn implied_name(expr: &ast::Expr) -> Option<String> {
+    match expr {
+        ast::Expr::Identifier(name) => Some(name.value.clone()),
+        ast::Expr::CompoundIdentifier(path) => path.last().map(|name| name.value.clone()),
+        ast::Expr::CompoundFieldAccess { root: _, access_chain } => match access_chain.last() {
+            Some(ast::AccessExpr::Dot(ast::Expr::Identifier(name))) => Some(name.value.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn item(name: &Name) -> Item {
+    let shown = (!name.name.is_empty()).then(|| name.name.clone());
+    Item { name: shown, value: name.value.clone() }
+}
+
+fn every_column(scope: &Scope<'_>, span: Span) -> Result<Vec<Item>, PortError> {
+    if scope.ranges.is_empty() {
+        return Err(invalid("SELECT * without FROM", span));
+    }
+    let mut items: Vec<Item> = scope.merged.iter().map(item).collect();
+    for range in &scope.ranges {
+        for column in range_items(range) {
+            let merged = column
+                .name
+                .as_ref()
+                .is_some_and(|name| scope.merged.iter().any(|m| m.name.eq_ignore_ascii_case(name)));
+            if !merged {
+                items.push(column);
+            }
+        }
+    }
+    Ok(items)
+}
+
+fn range_items(range: &super::scope::Range) -> Vec<Item> {
+    match &range.element {
+        Some(element) if !matches!(element.kind, DataType::Struct(_)) => {
+            vec![Item { name: range.alias.clone(), value: element.clone() }]
+        }
+        Some(_) | None => range.columns.iter().map(item).collect(),
+    }
+}
+
+fn columns_of(scope: &Scope<'_>, alias: &str, span: Span) -> Result<Vec<Item>, PortError> {
+    let mut found = scope
+        .ranges
+        .iter()
+        .filter(|r| r.alias.as_ref().is_some_and(|a| a.eq_ignore_ascii_case(alias)));
+    match (found.next(), found.next()) {
+        (Some(range), None) => Ok(range_items(range)),
+        (Some(_), Some(_)) => Err(invalid(format!("the name {alias} is ambiguous"), span)),
+        (None, _) => Err(unsupported(format!("{alias}.*, which is no table of FROM,"), span)),
+    }
+}
+
+/// Whether an expression aggregates.
+pub(super) fn aggregates(expr: &Expr) -> bool {
+    use datafusion::common::tree_node::TreeNode;
+    expr.exists(|e| Ok(matches!(e, Expr::AggregateFunction(_)))).unwrap_or(true)
+}

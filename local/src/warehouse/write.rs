@@ -1,0 +1,303 @@
+//! Writes: rows into new files, then one transaction that lists them, drops what they replace and ends the job.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use common::port::PortError;
+use common::warehouse::{
+    Column, ColumnType, DataType, Fields, JobId, JobOptions, JobState, Load, Mode, PartitionKind,
+    Query, TableDefinition, TableRef, Target, TimePartitioning, WriteMode, Written,
+};
+use datafusion::arrow::array::{Array, RecordBatch};
+use futures::TryStreamExt;
+
+use super::EmbeddedWarehouse;
+use super::catalog;
+use super::files::FileWriter;
+use super::jobs::Running;
+use super::load::Reader;
+use super::sql;
+use super::values::schema_of;
+
+/// A target with the columns it has or will have.
+struct Destination<'t> {
+    target: &'t Target,
+    definition: TableDefinition,
+    /// Where each of the table's columns stands among the written ones.
+    places: Vec<usize>,
+}
+
+impl EmbeddedWarehouse {
+    pub(super) async fn write_query(
+        &self,
+        query: &Query,
+        target: &Target,
+        job: &JobOptions,
+        running: &Running,
+    ) -> Result<Written, PortError> {
+        let prepared = self.prepare(query)?;
+        within(job, prepared.bytes)?;
+        let columns = columns(&prepared.columns)?;
+        let destination = self.destination(target, &columns)?;
+        let mut writer = self.writer(&destination)?;
+        let mut rows = sql::stream(&self.session, &prepared).await?;
+        let mut written = Written { bytes: prepared.bytes, ..Written::default() };
+        while let Some(batch) = rows.try_next().await.map_err(sql::refusal::executed)? {
+            written.rows += push(&mut writer, &destination, &batch)?;
+        }
+        self.commit(&destination, &mut writer, &written, job, running)?;
+        Ok(written)
+    }
+
+    pub(super) async fn write_file(
+        &self,
+        load: &Load,
+        target: &Target,
+        job: &JobOptions,
+        running: &Running,
+    ) -> Result<Written, PortError> {
+        let (mut reader, bytes) = Reader::open(load)?;
+        within(job, bytes)?;
+        let destination = self.destination(target, &load.columns)?;
+        let mut writer = self.writer(&destination)?;
+        let mut written = Written { bytes, ..Written::default() };
+        while let Some(batch) = reader.next_batch()? {
+            written.rows += push(&mut writer, &destination, &batch)?;
+            // Between batches a cancellation or the timeout may come through.
+            tokio::task::yield_now().await;
+        }
+        written.bad_records = reader.into_bad();
+        self.commit(&destination, &mut writer, &written, job, running)?;
+        Ok(written)
+    }
+
+    fn destination<'t>(
+        &self,
+        target: &'t Target,
+        columns: &[Column],
+    ) -> Result<Destination<'t>, PortError> {
+        let table = &target.table;
+        if self.state_tables.iter().any(|s| s.is(table)) {
+            let message = format!("{table} belongs to the state and is not written by SQL");
+            return Err(PortError::PermissionDenied(message));
+        }
+        let dataset = self.db.read(|tx| catalog::labels(tx, &table.dataset))?;
+        if dataset.is_none() || table.project.is_some() {
+            let mut parent = table.clone();
+            parent.table.clear();
+            let parent = parent.to_string();
+            let message = format!("the dataset {}", parent.trim_end_matches('.'));
+            return Err(PortError::NotFound(message));
+        }
+        let existing = self.db.read(|tx| catalog::definition(tx, table))?;
+        let definition = match existing {
+            Some(definition) => definition,
+            None => created(target, columns)?,
+        };
+        if definition.view.is_some() {
+            return Err(PortError::InvalidQuery(format!("{table} is a view and is not written")));
+        }
+        if matches!(target.mode, WriteMode::OverwritePartition { .. })
+            && definition.time_partitioning.is_none()
+        {
+            let message =
+                format!("{table} has no partitions to overwrite; name a partition column");
+            return Err(PortError::InvalidQuery(message));
+        }
+        let places = fit(&definition.schema.fields, columns, table)?;
+        Ok(Destination { target, definition, places })
+    }
+
+    fn writer(&self, destination: &Destination<'_>) -> Result<FileWriter, PortError> {
+        let number = self.db.write(catalog::next_number)?;
+        let columns = &destination.definition.schema.fields;
+        let field = destination.definition.time_partitioning.as_ref().map(|p| &p.field);
+        let partition =
+            field.and_then(|f| columns.iter().position(|c| c.name.eq_ignore_ascii_case(f)));
+        let table = &destination.target.table;
+        FileWriter::new(&self.root, table, number, schema_of(columns), partition)
+    }
+
+    /// The one moment a write takes effect.
+    fn commit(
+        &self,
+        destination: &Destination<'_>,
+        writer: &mut FileWriter,
+        written: &Written,
+        job: &JobOptions,
+        running: &Running,
+    ) -> Result<(), PortError> {
+        let files = writer.finish()?;
+        let Target { table, mode, .. } = destination.target;
+        let now = self.clock.now();
+        self.db.write(|tx| {
+            if running.stopped() {
+                return Err(cancelled(&job.id));
+            }
+            ended(catalog::job(tx, &job.id)?, &job.id)?;
+            catalog::ensure_table(tx, table, &destination.definition)?;
+            // Another first write may have made the table meanwhile.
+            if catalog::definition(tx, table)?.as_ref() != Some(&destination.definition) {
+                return Err(PortError::Conflict(format!("{table} was made by another write")));
+            }
+            if !writer.all_there() {
+                return Err(PortError::Conflict(format!(
+                    "files of {table} were swept before the commit"
+                )));
+            }
+            catalog::drop_replaced(tx, table, mode, now)?;
+            catalog::list(tx, table, &files, now)?;
+            catalog::job_done(tx, &job.id, written, now)
+        })?;
+        writer.keep();
+        Ok(())
+    }
+}
+
+/// Refuses a job id that has ended.
+fn ended(state: JobState, id: &JobId) -> Result<(), PortError> {
+    match state {
+        JobState::Unknown | JobState::Running => Ok(()),
+        JobState::Done(_) => {
+            Err(PortError::Conflict(format!("the job {id} ended in another process")))
+        }
+        JobState::Failed(reason) => {
+            Err(PortError::AlreadyExists(format!("the job {id}, which failed ({reason}),")))
+        }
+    }
+}
+
+/// What a cancelled job answers.
+pub(super) fn cancelled(id: &JobId) -> PortError {
+    PortError::other(format!("the job {id}"), "cancelled")
+}
+
+fn within(job: &JobOptions, bytes: u64) -> Result<(), PortError> {
+    match job.maximum_bytes {
+        Some(limit) if bytes > limit => Err(PortError::InvalidQuery(format!(
+            "the statement reads {bytes} bytes, more than the {limit} bytes allowed"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A result's columns as a table's; each must have a name of its own.
+fn columns(result: &[(String, DataType)]) -> Result<Vec<Column>, PortError> {
+    let mut columns: Vec<Column> = Vec::with_capacity(result.len());
+    for (name, kind) in result {
+        if columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)) {
+            let message = format!("the result has two columns {name}: give one an alias");
+            return Err(PortError::InvalidQuery(message));
+        }
+        columns.push(column(name, kind));
+    }
+    Ok(columns)
+}
+
+fn column(name: &str, kind: &DataType) -> Column {
+    let (kind, mode) = match kind {
+        DataType::Array(element) => (&**element, Mode::Repeated),
+        other => (other, Mode::Nullable),
+    };
+    let (plain, fields) = match kind {
+        DataType::Int64 => (ColumnType::Int64, &[][..]),
+        DataType::Float64 => (ColumnType::Float64, &[][..]),
+        DataType::Numeric => (ColumnType::Numeric, &[][..]),
+        DataType::Bool => (ColumnType::Bool, &[][..]),
+        DataType::String | DataType::Array(_) => (ColumnType::String, &[][..]),
+        DataType::Bytes => (ColumnType::Bytes, &[][..]),
+        DataType::Date => (ColumnType::Date, &[][..]),
+        DataType::Datetime => (ColumnType::Datetime, &[][..]),
+        DataType::Time => (ColumnType::Time, &[][..]),
+        DataType::Timestamp => (ColumnType::Timestamp, &[][..]),
+        DataType::Json => (ColumnType::Json, &[][..]),
+        DataType::Struct(fields) => (ColumnType::Record, &fields[..]),
+    };
+    let fields = fields.iter().map(|(name, kind)| column(name, kind)).collect();
+    Column { mode, fields, ..Column::new(name, plain) }
+}
+
+fn created(target: &Target, columns: &[Column]) -> Result<TableDefinition, PortError> {
+    let mut definition = TableDefinition::of(columns.to_vec());
+    if let Some(field) = &target.partition_by {
+        let found = columns.iter().find(|c| c.name.eq_ignore_ascii_case(field));
+        let partitions = |c: &Column| {
+            matches!(c.kind, ColumnType::Date | ColumnType::Timestamp) && c.mode != Mode::Repeated
+        };
+        if !found.is_some_and(partitions) {
+            return Err(PortError::InvalidQuery(format!(
+                "{} is partitioned by {field}, which is no DATE or TIMESTAMP column of the result",
+                target.table
+            )));
+        }
+        definition.time_partitioning =
+            Some(TimePartitioning { kind: PartitionKind::Day, field: field.clone() });
+    }
+    for field in &target.cluster_by {
+        if !columns.iter().any(|c| c.name.eq_ignore_ascii_case(field)) {
+            let table = &target.table;
+            let message =
+                format!("{table} is clustered by {field}, which the result does not have");
+            return Err(PortError::InvalidQuery(message));
+        }
+    }
+    if !target.cluster_by.is_empty() {
+        definition.clustering = Some(Fields { fields: target.cluster_by.clone() });
+    }
+    Ok(definition)
+}
+
+/// Where each of the table's columns stands among the written ones; names and types must agree.
+fn fit(table: &[Column], written: &[Column], name: &TableRef) -> Result<Vec<usize>, PortError> {
+    let wrong = |message: String| PortError::InvalidQuery(format!("{name}: {message}"));
+    let same = |a: &Column, b: &Column| a.name.eq_ignore_ascii_case(&b.name);
+    if let Some(extra) = written.iter().find(|w| !table.iter().any(|t| same(t, w))) {
+        return Err(wrong(format!("the table has no column {}", extra.name)));
+    }
+    let place = |column: &Column| {
+        let at = written.iter().position(|w| same(w, column));
+        let at = at.ok_or_else(|| wrong(format!("the column {} is not written", column.name)))?;
+        let (has, gets) = (column.data_type(), written[at].data_type());
+        if has == gets {
+            return Ok(at);
+        }
+        Err(wrong(format!("the column {} is {has}, not {gets}: CAST it", column.name)))
+    };
+    table.iter().map(place).collect()
+}
+
+fn push(
+    writer: &mut FileWriter,
+    destination: &Destination<'_>,
+    batch: &RecordBatch,
+) -> Result<u64, PortError> {
+    let table = &destination.target.table;
+    let columns = &destination.definition.schema.fields;
+    let mut arrays = Vec::with_capacity(columns.len());
+    for (column, at) in columns.iter().zip(&destination.places) {
+        let array = Arc::clone(batch.column(*at));
+        if column.mode == Mode::Required && array.logical_null_count() > 0 {
+            let message = format!("{table}: NULL in the REQUIRED column {}", column.name);
+            return Err(PortError::InvalidQuery(message));
+        }
+        arrays.push(array);
+    }
+    let batch = RecordBatch::try_new(schema_of(columns), arrays)
+        .map_err(|e| PortError::other(format!("rows of {table}"), e))?;
+    let field = destination.definition.time_partitioning.as_ref().map(|p| p.field.as_str());
+    let allowed = |day: Option<NaiveDate>| match (&destination.target.mode, day) {
+        (WriteMode::OverwritePartition { from, to }, Some(day)) if (*from..=*to).contains(&day) => {
+            Ok(())
+        }
+        (WriteMode::OverwritePartition { from, to }, day) => {
+            let day = day.map_or_else(|| "NULL".to_owned(), |d| d.to_string());
+            let field = field.unwrap_or_default();
+            Err(PortError::InvalidQuery(format!(
+                "a row of the result has {field} {day}, outside {from} to {to} that {table} is overwritten in"
+            )))
+        }
+        (WriteMode::Replace | WriteMode::Append, _) => Ok(()),
+    };
+    writer.push(&batch, allowed)?;
+    Ok(batch.num_rows() as u64)
+}
