@@ -11,7 +11,7 @@ use common::warehouse::{
 };
 
 /// A load may run for as long as a large file takes.
-const TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+const TIMEOUT: Duration = Duration::from_hours(6);
 
 /// What is loaded where.
 #[derive(Debug, Clone)]

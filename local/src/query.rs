@@ -156,7 +156,7 @@ fn table(rows: &Rows, out: &mut impl Write) -> std::io::Result<()> {
     };
     let widths: Vec<usize> =
         rows.columns.iter().enumerate().map(|(at, (name, _))| width(at, name)).collect();
-    let rule: String = widths.iter().map(|w| format!("+{}", "-".repeat(w + 2))).collect();
+    let rule = widths.iter().fold(String::new(), |rule, w| rule + "+" + &"-".repeat(w + 2));
     let names: Vec<String> = rows.columns.iter().map(|(name, _)| name.clone()).collect();
     let line = |cells: &[String]| {
         let padded =

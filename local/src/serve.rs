@@ -37,16 +37,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (clock, chance) = (Clock::system(), Chance::system());
     let data_dir = DataDir::open(&args.data_dir)?;
-    let admin_key = match args.admin_key.filter(|key| !key.is_empty()) {
-        Some(key) => Secret::new(key),
-        None => {
-            let (key, made) = admin::key(data_dir.path(), &chance)?;
-            if made {
-                println!("admin key, shown this once (kept in the data folder): {}", key.expose());
-            }
-            key
-        }
-    };
+    let admin_key = admin_key(args.admin_key, &data_dir, &chance)?;
     let node = Node::open(Settings {
         data_dir,
         configs: configs::read(args.configs.as_deref())?,
@@ -70,4 +61,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     node.serve(listener, shutdown).await?;
     Ok(())
+}
+
+/// The key given, or the data folder's, told once where it is made now.
+fn admin_key(given: Option<String>, data_dir: &DataDir, chance: &Chance) -> anyhow::Result<Secret> {
+    if let Some(key) = given.filter(|key| !key.is_empty()) {
+        return Ok(Secret::new(key));
+    }
+    let (key, made) = admin::key(data_dir.path(), chance)?;
+    if made {
+        println!("admin key, shown this once (kept in the data folder): {}", key.expose());
+    }
+    Ok(key)
 }

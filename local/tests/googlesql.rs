@@ -3,6 +3,7 @@
 use common::port::PortError;
 use common::warehouse::{DataType, Format, Param, Value};
 
+#[path = "support/warehouse.rs"]
 mod support;
 use support::{folder, sql, with};
 
@@ -31,11 +32,12 @@ async fn table() -> support::Folder {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn answers_are_googlesqls() {
     let folder = table().await;
     for (text, expected) in [
         // Types and arithmetic.
-        ("SELECT 7 / 2, DIV(-7, 2), MOD(-7, 2), -7 * 3, 1 + 2.5", r#"[3.5,-3,-1,-21,3.5]"#),
+        ("SELECT 7 / 2, DIV(-7, 2), MOD(-7, 2), -7 * 3, 1 + 2.5", "[3.5,-3,-1,-21,3.5]"),
         (
             "SELECT NUMERIC '0.1' + 1, NUMERIC '1' / 3, NUMERIC '1.5' * NUMERIC '0.000000001'",
             r#"["1.1","0.333333333","0.000000002"]"#,

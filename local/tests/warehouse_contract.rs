@@ -2,6 +2,7 @@
 
 use common::warehouse::contract;
 
+#[path = "support/warehouse.rs"]
 mod support;
 
 macro_rules! promises {

@@ -9,6 +9,7 @@ use common::warehouse::{
 };
 use local::warehouse::StateTable;
 
+#[path = "support/warehouse.rs"]
 mod support;
 use support::{folder, job, open, sql, target};
 
@@ -185,4 +186,24 @@ async fn the_states_tables_are_readable_and_not_writable() {
     let query = sql("SELECT 'beta' AS tenant_id, CURRENT_TIMESTAMP() AS started_at");
     let error = warehouse.write(&query, &into, &job("state")).await.unwrap_err();
     assert!(matches!(error, PortError::PermissionDenied(_)), "{error}");
+}
+
+#[tokio::test]
+async fn cancelling_a_running_job_waits_for_its_end() {
+    let folder = folder(&["d"]).await;
+    folder.write("one", "SELECT 1 AS n", "d.t", WriteMode::Replace).await.unwrap();
+    let id = JobId("running".into());
+    let write = folder.write("running", "SELECT n + 1 AS n FROM d.t", "d.t", WriteMode::Append);
+    let cancel = folder.warehouse.cancel(&id);
+    let (written, cancelled) = tokio::join!(write, cancel);
+    let rows = folder.rows(&sql("SELECT COUNT(*) FROM d.t")).await.unwrap();
+    match cancelled.unwrap() {
+        JobState::Failed(_) => {
+            assert!(written.is_err());
+            assert_eq!(rows, ["[1]"]);
+        }
+        state => assert_eq!((written.unwrap(), rows[0].as_str()), (1, "[2]"), "{state:?}"),
+    }
+    let again = folder.write("running", "SELECT 3 AS n", "d.t", WriteMode::Append).await;
+    assert!(again.is_err() || folder.rows(&sql("SELECT COUNT(*) FROM d.t")).await.unwrap() == rows);
 }

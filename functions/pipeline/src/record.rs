@@ -60,7 +60,7 @@ impl Recorder<'_> {
         tracing::info!(
             tenant.id = %self.assignment.tenant_id,
             run.id = %self.assignment.run_id,
-            status = ?status,
+            %status,
             message,
             written,
             "the run has ended"

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use common::run::{CheckResult, FailureKind, Run, RunId, RunStatus, Severity, StepLog, StepStatus};
 use common::tenant::TenantId;
 use serde::Serialize;
+use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
 /// A run.
@@ -21,8 +22,8 @@ pub(crate) struct RunView {
     failure_kind: Option<FailureKind>,
     /// One sentence about the end.
     message: Option<String>,
-    /// Resolved parameters, defaults filled in.
-    parameters: serde_json::Value,
+    /// Resolved parameters by name, defaults filled in.
+    parameters: Map<String, Json>,
     attempt: u32,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
@@ -48,7 +49,7 @@ impl From<Run> for RunView {
             rows_written: ending.as_ref().map_or(0, |e| e.rows_written),
             bytes_processed: ending.as_ref().map_or(0, |e| e.bytes_processed),
             message: ending.and_then(|e| e.message),
-            parameters: run.parameters,
+            parameters: plain(&run.parameters),
             attempt: run.attempt,
             created_at: run.created_at,
             started_at: run.started_at,
@@ -57,6 +58,12 @@ impl From<Run> for RunView {
             cancel_requested_at: run.cancel_requested_at,
         }
     }
+}
+
+/// Stored parameters without their types: as a caller would send them.
+fn plain(stored: &Json) -> Map<String, Json> {
+    let values = stored.as_object().into_iter().flatten();
+    values.map(|(name, typed)| (name.clone(), typed["value"].clone())).collect()
 }
 
 /// A run with all that it did so far.

@@ -24,6 +24,7 @@ mod expr;
 mod from;
 pub(crate) mod functions;
 mod grouping;
+mod joins;
 mod literals;
 mod operators;
 mod query;
@@ -79,7 +80,7 @@ pub(crate) struct Prepared {
     pub(crate) bytes: u64,
 }
 
-/// Binds one statement to the tables; `now` is its CURRENT_TIMESTAMP.
+/// Binds one statement to the tables; `now` is its `CURRENT_TIMESTAMP`.
 pub(crate) fn prepare(
     query: &Query,
     tables: &dyn Tables,

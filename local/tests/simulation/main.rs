@@ -4,6 +4,8 @@
 //! A request is a future that the driver polls by hand, one port call at a time. It may go on, be held back
 //! while hours pass, or die before or after the effect of any call.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -58,7 +60,7 @@ impl Driver {
             0..10 => self.trigger(tenant),
             10..55 if !self.tasks.is_empty() => {
                 let index = self.pick(self.tasks.len());
-                for _ in 0..self.pick(6) + 1 {
+                for _ in 0..=self.pick(6) {
                     if self.poll(index) {
                         break;
                     }
@@ -82,14 +84,14 @@ impl Driver {
             _ => {}
         }
         self.world.check_slots();
-        if number % 8 == 0 {
+        if number.is_multiple_of(8) {
             self.world.check_rows();
         }
     }
 
     fn trigger(&mut self, tenant: &str) {
         let key = (self.pick(4) > 0).then(|| self.rng.random_range(0..12));
-        let (gate, request) = (self.world.gate.clone(), self.world.request(tenant, key));
+        let (gate, request) = (self.world.gate.clone(), World::request(tenant, key));
         let state = self.world.state.clone();
         self.tasks.push(Box::pin(async move {
             if let Ok(Submission::Accepted { run, .. }) = submit(&gate, &request).await {

@@ -104,7 +104,7 @@ impl World {
         self.now.fetch_add(by.num_microseconds().unwrap(), Ordering::Relaxed);
     }
 
-    pub(crate) fn request(&self, tenant: &str, key: Option<u32>) -> Request {
+    pub(crate) fn request(tenant: &str, key: Option<u32>) -> Request {
         let tenant_id = TenantId::parse(tenant).unwrap();
         let derived = key.map(|key| Derived {
             run_id: RunId::of_key(&tenant_id, "simulated", &key.to_string()),

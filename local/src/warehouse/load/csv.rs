@@ -88,7 +88,9 @@ impl<R: BufRead> Csv<R> {
             }
             self.line += 1;
             // A quote opens, closes or, doubled, does both.
-            inside ^= raw[before..].iter().filter(|b| **b == b'"').count() % 2 == 1;
+            for byte in &raw[before..] {
+                inside ^= *byte == b'"';
+            }
             if !inside {
                 break;
             }
@@ -157,15 +159,14 @@ fn split(text: &str, delimiter: char) -> Result<Vec<Field>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
     loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => unquote(quoted)?,
-            None => {
-                let end = rest.find(delimiter).unwrap_or(rest.len());
-                if rest[..end].contains('"') {
-                    return Err("a quote inside an unquoted field".to_owned());
-                }
-                (Field { text: rest[..end].to_owned(), quoted: false }, &rest[end..])
+        let (field, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let end = rest.find(delimiter).unwrap_or(rest.len());
+            if rest[..end].contains('"') {
+                return Err("a quote inside an unquoted field".to_owned());
             }
+            (Field { text: rest[..end].to_owned(), quoted: false }, &rest[end..])
         };
         fields.push(field);
         if after.is_empty() {

@@ -58,15 +58,13 @@ impl AggregateKind {
     pub(crate) fn result(self, arg: &DataType) -> Option<DataType> {
         use DataType::{Array, Bool, Float64, Int64, Json, Numeric, Struct};
         match (self, arg) {
-            (Self::Count, _) | (Self::CountIf, Bool) => Some(Int64),
-            (Self::CountDistinct, Struct(_) | Array(_) | Json) => None,
-            (Self::CountDistinct, _) => Some(Int64),
-            (Self::Sum, Int64 | Float64 | Numeric) => Some(arg.clone()),
+            (Self::CountDistinct | Self::Min | Self::Max, Struct(_) | Array(_) | Json) => None,
+            (Self::Count | Self::CountDistinct, _) | (Self::CountIf, Bool) => Some(Int64),
             (Self::Avg, Int64 | Float64) => Some(Float64),
-            (Self::Avg, Numeric) => Some(Numeric),
-            (Self::Min | Self::Max, Struct(_) | Array(_) | Json) => None,
-            (Self::Min | Self::Max | Self::AnyValue | Self::Single, _) => Some(arg.clone()),
-            (Self::LogicalAnd | Self::LogicalOr, Bool) => Some(Bool),
+            (Self::Sum, Int64 | Float64 | Numeric)
+            | (Self::Avg, Numeric)
+            | (Self::LogicalAnd | Self::LogicalOr, Bool)
+            | (Self::Min | Self::Max | Self::AnyValue | Self::Single, _) => Some(arg.clone()),
             (Self::CountIf | Self::Sum | Self::Avg | Self::LogicalAnd | Self::LogicalOr, _) => None,
         }
     }
@@ -204,7 +202,7 @@ impl Accumulator for Counter {
     }
 }
 
-/// ANY_VALUE, the first that is not NULL; and the one value of a scalar subquery.
+/// `ANY_VALUE`, the first that is not NULL; and the one value of a scalar subquery.
 #[derive(Debug)]
 struct Chosen {
     value: Option<ScalarValue>,

@@ -11,8 +11,10 @@ use datafusion::sql::sqlparser::ast::{
 use super::functions::cast::{castable, convert};
 use super::functions::{call, dates};
 use super::literals::data_type_of;
+use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::{Place, fields};
+use super::subquery::in_array;
 use super::typed::{Origin, Typed, supertype};
 use super::{Binder, Span};
 
@@ -29,6 +31,7 @@ fn described(expr: &ast::Expr) -> String {
 
 impl Binder<'_> {
     /// Binds an expression.
+    #[expect(clippy::too_many_lines, reason = "one arm a node: the list of what is understood")]
     pub(super) fn expr(&mut self, expr: &ast::Expr, place: &Place<'_>) -> Result<Typed, PortError> {
         use ast::Expr as E;
         let span = self.at(expr);
@@ -72,7 +75,7 @@ impl Binder<'_> {
             E::InUnnest { expr, array_expr, negated } => {
                 let needle = self.expr(expr, place)?;
                 let array = self.expr(array_expr, place)?;
-                let found = self.in_array(needle, array, span)?;
+                let found = in_array(needle, array, span)?;
                 Ok(if *negated { boolean(not(found.expr)) } else { found })
             }
             E::InSubquery { expr, subquery, negated } => {
@@ -92,7 +95,7 @@ impl Binder<'_> {
                 Ok(if *negated { boolean(not(like.expr)) } else { like })
             }
             E::BinaryOp { left, op, right } => self.binary(left, op, right, place, span),
-            E::UnaryOp { op, expr } => self.unary(op, expr, place, span),
+            E::UnaryOp { op, expr } => self.unary(*op, expr, place, span),
             E::Cast { kind, expr, data_type, array: false, format: None } => {
                 let safe = match kind {
                     CastKind::Cast => false,
@@ -196,7 +199,7 @@ impl Binder<'_> {
 
     fn unary(
         &mut self,
-        op: &UnaryOperator,
+        op: UnaryOperator,
         inner: &ast::Expr,
         place: &Place<'_>,
         span: Span,
@@ -254,8 +257,8 @@ impl Binder<'_> {
             | E::InSubquery { .. }
             | E::InUnnest { .. }
             | E::Between { .. }
-            | E::Like { .. } => true,
-            E::UnaryOp { op: UnaryOperator::Not, .. } => true,
+            | E::Like { .. }
+            | E::UnaryOp { op: UnaryOperator::Not, .. } => true,
             _ => false,
         };
         if chained {
@@ -278,7 +281,7 @@ impl Binder<'_> {
         for CaseWhen { condition, result } in conditions {
             let condition = self.expr(condition, place)?;
             tests.push(match &operand {
-                Some(operand) => self.equal(operand.clone(), condition, span)?.expr,
+                Some(operand) => compare("=", operand.clone(), condition, span)?.expr,
                 None => condition.coerce(&DataType::Bool, span)?.expr,
             });
             values.push(self.expr(result, place)?);
@@ -329,7 +332,7 @@ pub(super) fn boolean(expr: Expr) -> Typed {
     Typed::computed(expr, DataType::Bool)
 }
 
-/// CAST and SAFE_CAST.
+/// CAST and `SAFE_CAST`.
 pub(super) fn cast(
     value: Typed,
     to: &DataType,

@@ -5,14 +5,12 @@ use common::warehouse::{DataType, TableRef};
 use datafusion::common::TableReference;
 use datafusion::common::{NullHandling, UnnestOptions};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
-    self, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias,
-    TableFactor, TableWithJoins,
+    Ident, Join, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::expr::{always, choose};
-use super::operators::compare;
+use super::joins::cross;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
 use super::scope::{Name, Range, Scope, field_at};
@@ -28,7 +26,7 @@ pub(super) struct From {
 }
 
 /// One item of FROM.
-enum Item {
+pub(super) enum Item {
     Rows(From),
     /// An array's elements, for each row to the left.
     Elements {
@@ -39,7 +37,7 @@ enum Item {
 }
 
 impl From {
-    fn scope<'p>(&self, outer: Option<&'p Scope<'p>>) -> Scope<'p> {
+    pub(super) fn scope<'p>(&self, outer: Option<&'p Scope<'p>>) -> Scope<'p> {
         Scope {
             ranges: self.ranges.clone(),
             merged: self.merged.clone(),
@@ -104,7 +102,8 @@ impl Binder<'_> {
         }
     }
 
-    fn factor(
+    /// A table, subquery, join in parentheses or array.
+    pub(super) fn factor(
         &mut self,
         factor: &TableFactor,
         left: Option<&From>,
@@ -273,104 +272,8 @@ impl Binder<'_> {
         })
     }
 
-    fn join(
-        &mut self,
-        left: From,
-        join: &Join,
-        outer: Option<&Scope<'_>>,
-    ) -> Result<From, PortError> {
-        let Join { relation, global, join_operator } = join;
-        let span = self.at(relation);
-        let (kind, constraint) = match join_operator {
-            JoinOperator::Join(on) | JoinOperator::Inner(on) => (JoinType::Inner, on),
-            JoinOperator::CrossJoin(JoinConstraint::None) => {
-                (JoinType::Inner, &JoinConstraint::None)
-            }
-            JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => (JoinType::Left, on),
-            JoinOperator::Right(on) | JoinOperator::RightOuter(on) => (JoinType::Right, on),
-            JoinOperator::FullOuter(on) => (JoinType::Full, on),
-            _ => return Err(unsupported("this JOIN", span)),
-        };
-        if *global {
-            return Err(unsupported("GLOBAL JOIN", span));
-        }
-        let right = match self.factor(relation, Some(&left), outer)? {
-            Item::Rows(right) => right,
-            Item::Elements { array, alias, offset } => {
-                let always = match constraint {
-                    JoinConstraint::None => true,
-                    JoinConstraint::On(on) => on.to_string().eq_ignore_ascii_case("true"),
-                    JoinConstraint::Using(_) | JoinConstraint::Natural => false,
-                };
-                return match kind {
-                    JoinType::Inner | JoinType::Left if always => {
-                        self.unnest(left, array, alias, offset, kind == JoinType::Left, span)
-                    }
-                    _ => Err(unsupported("a condition on JOIN UNNEST; filter in WHERE", span)),
-                };
-            }
-        };
-        match constraint {
-            JoinConstraint::On(on) => self.join_on(left, right, kind, on, outer),
-            JoinConstraint::Using(names) => self.join_using(left, right, kind, names, span),
-            JoinConstraint::None if matches!(join_operator, JoinOperator::CrossJoin(_)) => {
-                cross(left, right)
-            }
-            JoinConstraint::None => Err(invalid("JOIN without ON or USING", span)),
-            JoinConstraint::Natural => Err(unsupported("NATURAL JOIN", span)),
-        }
-    }
-
-    fn join_on(
-        &mut self,
-        left: From,
-        right: From,
-        kind: JoinType,
-        on: &ast::Expr,
-        outer: Option<&Scope<'_>>,
-    ) -> Result<From, PortError> {
-        let span = self.at(on);
-        let mut both = left.scope(outer);
-        both.ranges.extend(right.ranges.iter().cloned());
-        both.merged.extend(right.merged.iter().cloned());
-        let on = self.expr(on, &both.plain("ON"))?.coerce(&DataType::Bool, span)?;
-        joined(left, right, kind, on.expr)
-    }
-
-    fn join_using(
-        &mut self,
-        left: From,
-        right: From,
-        kind: JoinType,
-        names: &[ObjectName],
-        span: Span,
-    ) -> Result<From, PortError> {
-        let mut on: Option<Expr> = None;
-        let mut merged = Vec::new();
-        for name in names {
-            let [ObjectNamePart::Identifier(ident)] = &name.0[..] else {
-                return Err(unsupported(format!("USING ({name})"), span));
-            };
-            let path = std::slice::from_ref(ident);
-            let l = left.scope(None).resolve(path)?;
-            let r = right.scope(None).resolve(path)?;
-            let equal = compare("=", l.clone(), r.clone(), span)?.expr;
-            on = Some(on.map_or(equal.clone(), |before| before.and(equal)));
-            let value = match kind {
-                JoinType::Right => r,
-                JoinType::Full => choose(vec![l.expr.clone().is_not_null()], vec![l, r], span)?,
-                _ => l,
-            };
-            merged.push(Name { name: ident.value.clone(), value });
-        }
-        let mut from = joined(left, right, kind, on.unwrap_or_else(always))?;
-        merged.append(&mut from.merged);
-        from.merged = merged;
-        Ok(from)
-    }
-
     /// An array's elements beside each row of `left`; with `keep`, a row without elements stays.
-    fn unnest(
+    pub(super) fn unnest(
         &mut self,
         left: From,
         array: Typed,
@@ -444,32 +347,4 @@ fn alias_of(alias: Option<&TableAlias>) -> Result<Option<Ident>, PortError> {
         return Err(unsupported("an alias with column names", name.span));
     }
     Ok(Some(name.clone()))
-}
-
-fn cross(left: From, right: From) -> Result<From, PortError> {
-    let plan = LogicalPlanBuilder::from(left.plan)
-        .cross_join(right.plan)
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(planned)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
-}
-
-fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, PortError> {
-    let plan = LogicalPlanBuilder::from(left.plan)
-        .join_on(right.plan, kind, [on])
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(planned)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
-}
-
-fn both(
-    plan: LogicalPlan,
-    mut ranges: Vec<Range>,
-    mut merged: Vec<Name>,
-    right: Vec<Range>,
-    right_merged: Vec<Name>,
-) -> From {
-    ranges.extend(right);
-    merged.extend(right_merged);
-    From { plan, ranges, merged }
 }

@@ -81,7 +81,7 @@ pub(crate) fn call(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, Po
     let mut label = String::from(name);
     for (at, arg) in args.into_iter().enumerate() {
         let kind = &overload.args[at.min(overload.args.len() - 1)];
-        label.push_str(&format!(" {kind}"));
+        label = label + " " + &kind.to_string();
         exprs.push(arg.coerce(kind, span)?.expr);
     }
     let evaluate = per_row(&overload.result, true, Arc::new(overload.run));

@@ -52,16 +52,6 @@ impl Binder<'_> {
         call(sign, args, span)
     }
 
-    /// `=`.
-    pub(super) fn equal(
-        &mut self,
-        left: Typed,
-        right: Typed,
-        span: Span,
-    ) -> Result<Typed, PortError> {
-        compare("=", left, right, span)
-    }
-
     pub(super) fn between(
         &mut self,
         expr: &ast::Expr,

@@ -103,7 +103,7 @@ impl Binder<'_> {
                 let left = self.set(left, outer)?;
                 let right = self.set(right, outer)?;
                 let both = self.union(left, right, span)?;
-                if distinct { self.distinct(both, span) } else { Ok(both) }
+                if distinct { distinct_rows(both, span) } else { Ok(both) }
             }
             SetExpr::Values(_) => Err(unsupported("VALUES", span)),
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
@@ -139,24 +139,6 @@ impl Binder<'_> {
         // UNION's schema carries no qualifiers, and the projection keeps it so.
         let keep = columns.iter().map(|c| column(&c.column)).collect();
         Ok(Relation { plan: project(plan, keep)?, columns })
-    }
-
-    /// DISTINCT over all columns.
-    pub(super) fn distinct(
-        &mut self,
-        relation: Relation,
-        span: super::Span,
-    ) -> Result<Relation, PortError> {
-        let mut exprs = Vec::new();
-        for output in &relation.columns {
-            let value = Typed::computed(column(&output.column), output.kind.clone());
-            exprs.push(group_key(value, span)?.alias(&output.column));
-        }
-        let plan = LogicalPlanBuilder::from(project(relation.plan, exprs)?)
-            .distinct()
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planned)?;
-        Ok(Relation { plan, columns: relation.columns })
     }
 
     /// ORDER BY over a relation's own columns, by name or ordinal.
@@ -239,6 +221,20 @@ impl Binder<'_> {
             .map_err(planned)?;
         Ok(Relation { plan, columns: relation.columns })
     }
+}
+
+/// DISTINCT over all columns.
+pub(super) fn distinct_rows(relation: Relation, span: super::Span) -> Result<Relation, PortError> {
+    let mut exprs = Vec::new();
+    for output in &relation.columns {
+        let value = Typed::computed(column(&output.column), output.kind.clone());
+        exprs.push(group_key(value, span)?.alias(&output.column));
+    }
+    let plan = LogicalPlanBuilder::from(project(relation.plan, exprs)?)
+        .distinct()
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(planned)?;
+    Ok(Relation { plan, columns: relation.columns })
 }
 
 /// Sorts a plan.

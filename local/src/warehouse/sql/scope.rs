@@ -55,7 +55,7 @@ fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
 }
 
-impl<'p> Scope<'p> {
+impl Scope<'_> {
     /// The value of a path of names.
     pub(super) fn resolve(&self, path: &[Ident]) -> Result<Typed, PortError> {
         let mut level = Some(self);
@@ -141,10 +141,10 @@ impl Found<'_> {
 
 /// Follows field names into a STRUCT.
 pub(super) fn fields(value: Typed, path: &[Ident]) -> Result<Typed, PortError> {
-    path.iter().try_fold(value, |value, name| field(value, name))
+    path.iter().try_fold(value, |value, name| field(&value, name))
 }
 
-fn field(value: Typed, name: &Ident) -> Result<Typed, PortError> {
+fn field(value: &Typed, name: &Ident) -> Result<Typed, PortError> {
     let DataType::Struct(fields) = &value.kind else {
         let message = format!("a {} has no field {}", value.kind_name(), name.value);
         return Err(invalid(message, name.span));

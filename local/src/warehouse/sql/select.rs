@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     WildcardAdditionalOptions,
 };
 
-use super::query::{at_ordinal, ordinal, sort};
+use super::query::{at_ordinal, distinct_rows, ordinal, sort};
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, filter, project};
 use super::scope::{Name, Scope};
@@ -54,7 +54,7 @@ impl Binder<'_> {
             Some(Distinct::Distinct) => true,
             Some(Distinct::On(_)) => return Err(unsupported("DISTINCT ON", span)),
         };
-        self.output(plan, items, &keys, order, distinct, span)
+        self.output(plan, &items, &keys, order, distinct, span)
     }
 
     fn items(
@@ -140,14 +140,14 @@ impl Binder<'_> {
     fn output(
         &mut self,
         plan: datafusion::logical_expr::LogicalPlan,
-        items: Vec<Item>,
+        items: &[Item],
         keys: &[Typed],
         order: &[OrderByExpr],
         distinct: bool,
         span: Span,
     ) -> Result<Relation, PortError> {
         let (mut exprs, mut columns) = (Vec::new(), Vec::new());
-        for item in &items {
+        for item in items {
             let name = self.fresh(item.name.as_deref().unwrap_or("an unnamed column"));
             exprs.push(item.value.expr.clone().alias(&name));
             let kind = item.value.kind.clone();
@@ -173,7 +173,7 @@ impl Binder<'_> {
         }
         let mut relation = Relation { plan: project(plan, exprs)?, columns };
         if distinct {
-            relation = self.distinct(relation, span)?;
+            relation = distinct_rows(relation, span)?;
         }
         if !sorted.is_empty() {
             let plan = sort(relation.plan, sorted)?;

@@ -102,7 +102,7 @@ impl Binder<'_> {
     ) -> Result<Typed, PortError> {
         let value = self.operand(expr, place)?;
         let found = if let Some(array) = self.segment(query, Term::Array, place)? {
-            self.in_array(value, array, span)?
+            in_array(value, array, span)?
         } else {
             let relation = self.query(query, None)?;
             let (name, kind) = one_column(&relation, span)?;
@@ -152,47 +152,42 @@ impl Binder<'_> {
         let salt = self.salt();
         Typed::computed(native("SUBQUERY", salt, &kind, Vec::new(), evaluate), kind)
     }
+}
 
-    /// `value IN UNNEST(array)`, three-valued.
-    pub(super) fn in_array(
-        &mut self,
-        value: Typed,
-        array: Typed,
-        span: Span,
-    ) -> Result<Typed, PortError> {
-        let DataType::Array(element) = array.kind.clone() else {
-            return Err(invalid(format!("IN UNNEST of a {}", array.kind_name()), span));
-        };
-        let value = value.coerce(&element, span)?;
-        match *element {
-            DataType::Struct(_) | DataType::Array(_) | DataType::Json => {
-                return Err(super::refusal::unsupported(format!("IN UNNEST of {element}"), span));
-            }
-            _ => {}
+/// `value IN UNNEST(array)`, three-valued.
+pub(super) fn in_array(value: Typed, array: Typed, span: Span) -> Result<Typed, PortError> {
+    let DataType::Array(element) = array.kind.clone() else {
+        return Err(invalid(format!("IN UNNEST of a {}", array.kind_name()), span));
+    };
+    let value = value.coerce(&element, span)?;
+    match *element {
+        DataType::Struct(_) | DataType::Array(_) | DataType::Json => {
+            return Err(super::refusal::unsupported(format!("IN UNNEST of {element}"), span));
         }
-        let evaluate = Arc::new(|columns: &[ArrayRef], rows: usize| {
-            use datafusion::arrow::array::AsArray;
-            let lists = columns[1].as_list::<i32>();
-            let mut answers = Vec::with_capacity(rows);
-            for row in 0..rows {
-                let mut values = HashSet::new();
-                let mut null = false;
-                if !lists.is_null(row) {
-                    let items = lists.value(row);
-                    for at in 0..items.len() {
-                        null |= items.is_null(at);
-                        if !items.is_null(at) {
-                            values.insert(member(ScalarValue::try_from_array(&items, at)?));
-                        }
+        _ => {}
+    }
+    let evaluate = Arc::new(|columns: &[ArrayRef], rows: usize| {
+        use datafusion::arrow::array::AsArray;
+        let lists = columns[1].as_list::<i32>();
+        let mut answers = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let mut values = HashSet::new();
+            let mut null = false;
+            if !lists.is_null(row) {
+                let items = lists.value(row);
+                for at in 0..items.len() {
+                    null |= items.is_null(at);
+                    if !items.is_null(at) {
+                        values.insert(member(ScalarValue::try_from_array(&items, at)?));
                     }
                 }
-                answers.push(contains(&columns[0], row, &values, null)?);
             }
-            Ok(Arc::new(BooleanArray::from(answers)) as ArrayRef)
-        });
-        let expr = native("IN UNNEST", 0, &DataType::Bool, vec![value.expr, array.expr], evaluate);
-        Ok(super::expr::boolean(expr))
-    }
+            answers.push(contains(&columns[0], row, &values, null)?);
+        }
+        Ok(Arc::new(BooleanArray::from(answers)) as ArrayRef)
+    });
+    let expr = native("IN UNNEST", 0, &DataType::Bool, vec![value.expr, array.expr], evaluate);
+    Ok(super::expr::boolean(expr))
 }
 
 fn among(

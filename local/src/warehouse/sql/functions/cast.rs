@@ -1,4 +1,4 @@
-//! CAST and SAFE_CAST between the scalar types, and the reading of literals.
+//! CAST and `SAFE_CAST` between the scalar types, and the reading of literals.
 
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ pub(crate) fn int_to_f64(value: i64) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
 fn float_to_int(value: f64) -> Result<Cell, Misread> {
     let rounded = value.round();
-    if rounded >= -INT64_END && rounded < INT64_END {
+    if (-INT64_END..INT64_END).contains(&rounded) {
         return Ok(Cell::Int(rounded as i64));
     }
     Err(Misread::out_of_range(value, "INT64"))

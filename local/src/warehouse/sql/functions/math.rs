@@ -6,7 +6,7 @@ use super::super::rowwise::{Cell, Row};
 use super::{Overload, fixed};
 use crate::warehouse::numeric::{self, ONE};
 
-/// ABS, SIGN, ROUND, TRUNC, FLOOR, CEIL, IS_NAN, IS_INF, SQRT. Of INT64, rounding is FLOAT64's, as in GoogleSQL.
+/// ABS, SIGN, ROUND, TRUNC, FLOOR, CEIL, `IS_NAN`, `IS_INF`, SQRT. Of INT64, rounding is FLOAT64's, as in GoogleSQL.
 pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("ABS", &[Int64], Int64, |r| {
         r.int(0).checked_abs().map(Cell::Int).ok_or_else(|| "INT64 overflow in ABS".to_owned())

@@ -9,9 +9,9 @@ use crate::warehouse::values::days;
 /// Why text was not read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Misread {
-    /// It is no value of the type; SAFE_CAST answers NULL.
+    /// It is no value of the type; `SAFE_CAST` answers NULL.
     Wrong(String),
-    /// It may be one on BigQuery: refused also by SAFE_CAST.
+    /// It may be one on BigQuery: refused also by `SAFE_CAST`.
     Unsure(String),
 }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn numbers_are_read_strictly() {
         assert_eq!(int("-0x1F"), Ok(-31));
-        assert_eq!(int("9223372036854775808").is_err(), true);
+        assert!(int("9223372036854775808").is_err());
         assert!(matches!(int(" 1"), Err(Misread::Unsure(_))));
         assert!(matches!(int("1.0"), Err(Misread::Wrong(_))));
         assert!(matches!(float("1e999"), Err(Misread::Wrong(_))));

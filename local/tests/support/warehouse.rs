@@ -1,5 +1,6 @@
 //! A warehouse in a folder of its own, and rows as plain text.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,7 +46,7 @@ pub fn job(id: &str) -> JobOptions {
         id: JobId(id.to_owned()),
         labels: BTreeMap::new(),
         maximum_bytes: None,
-        timeout: Duration::from_secs(120),
+        timeout: Duration::from_mins(2),
     }
 }
 
