@@ -192,13 +192,13 @@ pub struct Counts {
 
 impl Account {
     /// Applies one change. `limits` are those of an ACTIVE subscription, `None` where it is not; `room` is how
-    /// many slots the deployment has left, counted down here.
+    /// many slots the deployment has left, kept up to date here; below zero where its bound was lowered.
     pub fn apply(
         &mut self,
         change: &Change,
         limits: Option<&Limits>,
         now: DateTime<Utc>,
-        room: &mut u32,
+        room: &mut i64,
     ) -> Outcome {
         match change {
             Change::Admit { run_id, day, priority, token, deadline } => {
@@ -281,7 +281,7 @@ impl Account {
         self.entries.iter_mut().find(|e| e.run_id == run_id && e.attempt == attempt)
     }
 
-    fn admit(&mut self, mut entry: Entry, limits: Option<&Limits>, room: &mut u32) -> Outcome {
+    fn admit(&mut self, mut entry: Entry, limits: Option<&Limits>, room: &mut i64) -> Outcome {
         let known = self.entries.iter().position(|e| e.run_id == entry.run_id);
         if let Some(at) = known {
             let before = &self.entries[at];
@@ -321,14 +321,18 @@ impl Account {
         up_to: u32,
         deadline: DateTime<Utc>,
         limits: &Limits,
-        room: &mut u32,
+        room: &mut i64,
     ) -> Outcome {
         let active = self.entries.iter().filter(|e| e.state == EntryState::Active).count();
         let free =
             limits.concurrent_limit.saturating_sub(u32::try_from(active).unwrap_or(u32::MAX));
-        let places = up_to.min(free).min(*room);
-        let heads: Vec<RunId> =
-            self.queue().iter().take(places as usize).map(|e| e.run_id).collect();
+        let places = i64::from(up_to.min(free)).min(*room).max(0);
+        let heads: Vec<RunId> = self
+            .queue()
+            .iter()
+            .take(usize::try_from(places).unwrap_or(0))
+            .map(|e| e.run_id)
+            .collect();
         let mut started = Vec::with_capacity(heads.len());
         for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
             if heads.contains(&entry.run_id) {
@@ -348,7 +352,7 @@ impl Account {
         attempt: u32,
         from: EntryState,
         now: DateTime<Utc>,
-        room: &mut u32,
+        room: &mut i64,
     ) -> Outcome {
         let Some(entry) = self.entry(run_id, attempt) else { return Outcome::Ignored };
         if entry.state == EntryState::Refunded {

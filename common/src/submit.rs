@@ -111,7 +111,7 @@ pub enum Submission {
         /// Its place in the queue, from 1.
         position: Option<u32>,
     },
-    /// It does not, and nothing was counted.
+    /// There is none to answer, and nothing stays counted for it.
     Refused(Refusal),
 }
 
@@ -162,6 +162,9 @@ impl Gate {
 ///
 /// An error leaves unknown whether the run was counted; the reaper gives back what was never recorded.
 pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortError> {
+    if let Some(found) = existing(gate, request).await? {
+        return Ok(found);
+    }
     let Some(template) = gate.templates.get(&request.provider, &request.domain, &request.template)
     else {
         return Ok(Submission::Refused(Refusal::UnknownTemplate));
@@ -170,9 +173,6 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
         Ok(parameters) => params::to_stored(&parameters),
         Err(errors) => return Ok(Submission::Refused(Refusal::Parameters(errors))),
     };
-    if let Some(found) = existing(gate, request).await? {
-        return Ok(found);
-    }
 
     let now = gate.clock.now();
     let token = gate.chance.uuid();
@@ -200,7 +200,16 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
             counts: answer.counts,
             retry_at: retry_at(limit, now),
         })),
-        _ => Ok(Submission::Refused(Refusal::Inactive)),
+        (
+            Outcome::Inactive
+            | Outcome::Denied(_)
+            | Outcome::Started(_)
+            | Outcome::Released
+            | Outcome::Refunded
+            | Outcome::Extended(_)
+            | Outcome::Ignored,
+            _,
+        ) => Ok(Submission::Refused(Refusal::Inactive)),
     }
 }
 
@@ -313,7 +322,8 @@ async fn give_back(gate: &Gate, tenant: &TenantId, entry: &Entry) -> Result<(), 
     gate.apply(tenant, refund).await.map(|_| ())
 }
 
-/// The fingerprint of a request: SHA-256, in hex, of its route and its body's canonical JSON.
+/// The fingerprint of a request: SHA-256, in hex, of its route and its body's fields in
+/// the order of their names.
 pub fn fingerprint(route: &str, body: &Map<String, Json>) -> String {
     use sha2::{Digest, Sha256};
     let mut fields: Vec<(&String, &Json)> = body.iter().collect();

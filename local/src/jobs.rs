@@ -75,9 +75,13 @@ impl JobLauncher for TaskLauncher {
             execution: execution.clone(),
         };
         let job = Arc::clone(&self.job);
+        let timeout = launch.timeout;
         self.tasks.spawn(async move {
             let _listed = listed;
-            pipeline::execute(&job, &assignment, stop).await;
+            let work = pipeline::execute(&job, &assignment, stop);
+            if tokio::time::timeout(timeout, work).await.is_err() {
+                tracing::error!(run.id = %assignment.run_id, ?timeout, "execution ended from outside");
+            }
         });
         Ok(execution)
     }

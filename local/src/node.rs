@@ -20,6 +20,7 @@ use pipeline::Roots;
 use scheduler::reaper;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 use crate::configs::Configs;
 use crate::db::Db;
@@ -125,6 +126,10 @@ impl Node {
         let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
         let warehouse = Arc::new(data_dir.warehouse(&clock)?);
         let key_service = Arc::new(FileKeys::open(&data_dir.path().join("key"), chance.clone())?);
+        let mut onboard = onboard::Config::new(configs.plans);
+        // A tenant named like a dataset that templates read would be read by everybody.
+        let sources = configs.templates.iter().flat_map(|template| &template.sources);
+        onboard.denied.extend(sources.map(|table| table.dataset.as_str().to_owned()));
         let templates = Arc::new(configs.templates);
         let (publisher, events) = events::channel();
         let job = pipeline::Context {
@@ -156,7 +161,7 @@ impl Node {
             warehouse: warehouse.clone(),
             key_service,
             operators: admin::operators(&admin_key),
-            config: Arc::new(onboard::Config::new(configs.plans)),
+            config: Arc::new(onboard),
             clock: clock.clone(),
             chance: chance.clone(),
         };
@@ -185,23 +190,21 @@ impl Node {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let Self { app, options, scheduler, launcher, events, .. } = self;
-        let around = async {
-            tokio::join!(events::deliver(events, scheduler.clone()), reap(&scheduler));
-        };
-        let served = tokio::select! {
-            served = http::serve(listener, app, options, shutdown) => served,
-            () = around => Ok(()),
-        };
+        // Ended with this call: dropping the set aborts both.
+        let mut around = JoinSet::new();
+        around.spawn(events::deliver(events, scheduler.clone()));
+        around.spawn(reap(scheduler));
+        let served = http::serve(listener, app, options, shutdown).await;
         launcher.stop(STOP_WITHIN).await;
         served
     }
 }
 
-async fn reap(scheduler: &scheduler::Context) {
+async fn reap(scheduler: scheduler::Context) {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tick.tick().await;
-        match reaper::pass(scheduler).await {
+        match reaper::pass(&scheduler).await {
             Ok(report) if report.started > 0 || report.failed > 0 => {
                 tracing::info!(started = report.started, failed = report.failed, "reaper passed");
             }

@@ -21,7 +21,12 @@ pub fn read_or_make(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Held,
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(mut file) => {
             let bytes = make();
-            file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+            let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+            if written.is_err() {
+                // Half a secret is none; the error that led here is the one to tell.
+                let _ = std::fs::remove_file(path);
+            }
+            written.map_err(failed)?;
             Ok(Held { bytes, made: true })
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

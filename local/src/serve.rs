@@ -37,18 +37,22 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (clock, chance) = (Clock::system(), Chance::system());
     let data_dir = DataDir::open(&args.data_dir)?;
-    let admin_key = admin_key(args.admin_key, &data_dir, &chance)?;
+    let (admin_key, made) = admin_key(args.admin_key, &data_dir, &chance)?;
     let node = Node::open(Settings {
         data_dir,
         configs: configs::read(args.configs.as_deref())?,
         roots: Roots::parse(&args.source_root)?,
-        admin_key,
+        admin_key: admin_key.clone(),
         clock,
         chance,
     })?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
-        .await
-        .with_context(|| format!("port {} is taken; give another with --port", args.port))?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
+            format!("port {} cannot be listened on; give another with --port", args.port)
+        })?;
+    if made {
+        println!("admin key, shown this once (kept in the data folder): {}", admin_key.expose());
+    }
     println!("headgate serves http://{} over {}", listener.local_addr()?, args.data_dir.display());
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -63,14 +67,22 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The key given, or the data folder's, told once where it is made now.
-fn admin_key(given: Option<String>, data_dir: &DataDir, chance: &Chance) -> anyhow::Result<Secret> {
-    if let Some(key) = given.filter(|key| !key.is_empty()) {
-        return Ok(Secret::new(key));
+/// The key given, or the data folder's and whether it was made now.
+fn admin_key(
+    given: Option<String>,
+    data_dir: &DataDir,
+    chance: &Chance,
+) -> anyhow::Result<(Secret, bool)> {
+    match given {
+        Some(key) => {
+            anyhow::ensure!(
+                key.len() >= admin::SHORTEST,
+                "the admin key has {} characters; it needs at least {}",
+                key.len(),
+                admin::SHORTEST
+            );
+            Ok((Secret::new(key), false))
+        }
+        None => Ok(admin::key(data_dir.path(), chance)?),
     }
-    let (key, made) = admin::key(data_dir.path(), chance)?;
-    if made {
-        println!("admin key, shown this once (kept in the data folder): {}", key.expose());
-    }
-    Ok(key)
 }

@@ -18,7 +18,7 @@ mod runs;
 mod tenants;
 
 /// What makes a row the only one: SQLite has the unique keys that BigQuery lacks.
-const UNIQUE: [(&str, &str); 9] = [
+const UNIQUE: [(&str, &str); 10] = [
     ("tenant_profiles", "PRIMARY KEY (tenant_id)"),
     ("tenant_api_keys", "PRIMARY KEY (api_key_id), UNIQUE (api_key_hash)"),
     ("tenant_subscriptions", "PRIMARY KEY (tenant_id)"),
@@ -26,6 +26,7 @@ const UNIQUE: [(&str, &str); 9] = [
     ("tenant_run_ledger", "PRIMARY KEY (tenant_id)"),
     ("x_meta_pipeline_runs", "PRIMARY KEY (tenant_id, pipeline_logging_id)"),
     ("x_meta_step_logs", "UNIQUE (tenant_id, pipeline_logging_id, step_id, attempt, try_number)"),
+    ("x_meta_dq_results", "UNIQUE (tenant_id, pipeline_logging_id, step_id, check_id, checked_at)"),
     ("x_meta_scheduled_runs", "PRIMARY KEY (tenant_id, config_id, slot, attempt)"),
     ("x_meta_pipeline_queue", "PRIMARY KEY (tenant_id, pipeline_logging_id)"),
 ];

@@ -29,7 +29,7 @@ fn admit(n: u128, on: &str, priority: i64) -> Change {
 }
 
 fn apply(account: &mut Account, change: &Change) -> Outcome {
-    account.apply(change, Some(&LIMITS), noon("2026-01-01"), &mut u32::MAX.clone())
+    account.apply(change, Some(&LIMITS), noon("2026-01-01"), &mut i64::MAX.clone())
 }
 
 fn release(n: u128, attempt: u32) -> Change {
@@ -142,7 +142,7 @@ fn no_active_subscription_admits_and_starts_nothing_and_frees_all_the_same() {
         apply(&mut account, &admit(n, "2026-01-01", 0));
     }
     let mut stopped =
-        |change: &Change| account.apply(change, None, noon("2026-01-01"), &mut u32::MAX.clone());
+        |change: &Change| account.apply(change, None, noon("2026-01-01"), &mut i64::MAX.clone());
     assert_eq!(stopped(&admit(4, "2026-01-01", 0)), Outcome::Inactive);
     assert_eq!(stopped(&start(1)), Outcome::Inactive);
     assert_eq!(stopped(&release(1, 1)), Outcome::Released);
@@ -153,7 +153,7 @@ fn no_active_subscription_admits_and_starts_nothing_and_frees_all_the_same() {
 fn without_room_in_the_deployment_all_queue_and_none_start() {
     let mut account = Account::default();
     let mut room = 0;
-    let mut apply = |change: &Change, room: &mut u32| {
+    let mut apply = |change: &Change, room: &mut i64| {
         account.apply(change, Some(&LIMITS), noon("2026-01-01"), room)
     };
     assert_eq!(held(&apply(&admit(1, "2026-01-01", 0), &mut room)).0, EntryState::Queued);
@@ -161,6 +161,11 @@ fn without_room_in_the_deployment_all_queue_and_none_start() {
     room = 1;
     assert_eq!(started(apply(&start(9), &mut room)), [id(1)]);
     assert_eq!(room, 0);
+    assert_eq!(held(&apply(&admit(2, "2026-01-01", 0), &mut room)).0, EntryState::Queued);
+    // The bound was lowered below what runs: a release makes no room yet.
+    room = -1;
+    assert_eq!(apply(&release(1, 1), &mut room), Outcome::Released);
+    assert_eq!(started(apply(&start(9), &mut room)), []);
 }
 
 #[test]

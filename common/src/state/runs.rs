@@ -137,10 +137,10 @@ pub trait Runs: Send + Sync {
         transition: &Transition,
     ) -> Result<bool, PortError>;
 
-    /// Adds one try of a step.
+    /// Adds one try of a step; sent again it is not added twice.
     async fn log_step(&self, step: &StepLog) -> Result<(), PortError>;
 
-    /// Adds the results of checks.
+    /// Adds the results of checks; sent again they are not added twice.
     async fn log_checks(&self, checks: &[CheckResult]) -> Result<(), PortError>;
 
     /// What a run did so far: tries of steps by start, checks by time.

@@ -18,6 +18,7 @@ use common::tenant::TenantId;
 use common::warehouse::{Param, Warehouse};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 mod graph;
 mod guard;
@@ -72,7 +73,7 @@ pub enum Exit {
     Configuration,
     /// The run `FAILED` or `TIMED_OUT` by its template, its data or a guard, and its row says so.
     Template,
-    /// A defect: a step panicked. The row says FAILED.
+    /// A defect: something panicked. Where it was a step, the row says FAILED.
     Bug,
     /// Stopped, or the state cannot be reached: the row has no ending from this execution.
     Temporary,
@@ -93,23 +94,25 @@ impl Exit {
 
 /// Runs one execution to its end. `stop` asks it to stop: it cancels what runs in the warehouse and leaves.
 pub async fn execute(context: &Context, assignment: &Assignment, stop: CancellationToken) -> Exit {
+    let span = tracing::info_span!(
+        "execution",
+        tenant.id = %assignment.tenant_id,
+        run.id = %assignment.run_id,
+        attempt = assignment.attempt,
+    );
+    execution(context, assignment, stop).instrument(span).await
+}
+
+async fn execution(context: &Context, assignment: &Assignment, stop: CancellationToken) -> Exit {
     let work = AssertUnwindSafe(claim_and_run(context, assignment, stop)).catch_unwind();
     let exit = work.await.unwrap_or(Ok(Exit::Bug)).unwrap_or_else(|Lost(error)| {
         tracing::error!(
-            tenant.id = %assignment.tenant_id,
-            run.id = %assignment.run_id,
             %error,
             "the execution leaves the run without an ending: its state cannot be written"
         );
         Exit::Temporary
     });
-    tracing::info!(
-        tenant.id = %assignment.tenant_id,
-        run.id = %assignment.run_id,
-        attempt = assignment.attempt,
-        exit = exit.code(),
-        "the execution has ended"
-    );
+    tracing::info!(exit = exit.code(), "the execution has ended");
     exit
 }
 

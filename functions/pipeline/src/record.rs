@@ -58,8 +58,6 @@ impl Recorder<'_> {
         let end = Transition::EndClaimed { attempt: self.assignment.attempt, ending, at };
         let written = self.transition(&end).await?;
         tracing::info!(
-            tenant.id = %self.assignment.tenant_id,
-            run.id = %self.assignment.run_id,
             %status,
             message,
             written,

@@ -13,6 +13,12 @@ use crate::Context;
 pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
     match event {
         Event::RunFinished { tenant_id, run_id, attempt } => {
+            // An event is a hint: only a row that is final frees a slot.
+            let run = context.gate.runs.get(tenant_id, *run_id).await?;
+            if !run.is_some_and(|run| run.status.is_final()) {
+                tracing::warn!(tenant.id = %tenant_id, run.id = %run_id, "run.finished of no ended run");
+                return Ok(());
+            }
             let release = Change::Release { run_id: *run_id, attempt: *attempt };
             let items = vec![
                 Item { tenant_id: tenant_id.clone(), change: release },
@@ -50,8 +56,13 @@ async fn decide_and_start(gate: &Gate, items: Vec<Item>) -> Result<usize, PortEr
     for (tenant, answer) in tenants.iter().zip(answers) {
         if let Outcome::Started(entries) = answer.outcome {
             for entry in entries {
-                start(gate, tenant, &entry).await?;
-                count += 1;
+                match start(gate, tenant, &entry).await {
+                    Ok(()) => count += 1,
+                    // Its entry is ACTIVE: the reaper goes on from there.
+                    Err(error) => {
+                        tracing::warn!(tenant.id = %tenant, run.id = %entry.run_id, %error, "not started yet");
+                    }
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! `POST …/cancel`: the end of a run is asked for.
 
 use axum::extract::State as Extract;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use common::http::Caller;
 use common::http::extract::{Json, Path};
 use common::http::problem::{Kind, Problem, ProblemBody};
 use common::run::{RunId, RunStatus};
@@ -47,10 +48,9 @@ pub(crate) struct CancelAnswer {
 )]
 pub(crate) async fn cancel(
     Extract(state): Extract<State>,
+    caller: Caller,
     Path((tenant, run)): Path<(String, String)>,
-    headers: HeaderMap,
 ) -> Result<(StatusCode, Json<CancelAnswer>), Problem> {
-    let caller = state.keyring.authenticate(&headers).await?;
     caller.authorize_path(&tenant)?;
     let run_id = parse_run_id(&run)?;
     let run = match submit::cancel(&state.gate, &caller.tenant_id, run_id).await? {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::FromRef;
 use common::http::auth::Keyring;
 use common::submit::Gate;
 use utoipa::OpenApi;
@@ -21,6 +22,12 @@ pub struct State {
     pub gate: Gate,
     /// Tells tenants by their keys.
     pub keyring: Arc<Keyring>,
+}
+
+impl FromRef<State> for Arc<Keyring> {
+    fn from_ref(state: &State) -> Self {
+        Arc::clone(&state.keyring)
+    }
 }
 
 #[derive(OpenApi)]

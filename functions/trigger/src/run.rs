@@ -6,8 +6,8 @@ use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use common::http::extract::{Json, Path};
-use common::http::idempotency_key;
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
+use common::http::{Caller, idempotency_key};
 use common::plan::Limits;
 use common::quota::{Counts, Limit};
 use common::run::{Run, RunId, RunStatus};
@@ -15,6 +15,7 @@ use common::submit::{Derived, Refusal, Request, Submission, fingerprint, submit}
 use common::tenant::TenantId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing::Span;
 use utoipa::ToSchema;
 
 use crate::State;
@@ -70,7 +71,7 @@ pub(crate) struct Triggered {
     ),
     request_body(content = Map<String, Value>, description = "The template's parameters"),
     responses(
-        (status = 200, description = "The run holds a slot", body = Triggered),
+        (status = 200, description = "The run holds a slot, or has ended where the request is a repeated one", body = Triggered),
         (status = 202, description = "The run waits for a slot", body = Triggered),
         (status = 400, description = "Malformed", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No good key", body = ProblemBody, content_type = "application/problem+json"),
@@ -84,13 +85,12 @@ pub(crate) struct Triggered {
 )]
 pub(crate) async fn trigger(
     Extract(state): Extract<State>,
+    caller: Caller,
     Path(target): Path<Target>,
     headers: HeaderMap,
     body: Result<Option<Json<Map<String, Value>>>, Problem>,
 ) -> Result<Response, Problem> {
-    let caller = state.keyring.authenticate(&headers).await?;
     caller.authorize_path(&target.tenant_id)?;
-    caller.require_active()?;
     let user_id = caller.require_user()?.clone();
     let parameters = body?.map(|Json(parameters)| parameters).unwrap_or_default();
     let template = format!("{}/{}/{}", target.provider, target.domain, target.template);
@@ -99,7 +99,7 @@ pub(crate) async fn trigger(
         fingerprint: fingerprint(&template, &parameters),
     });
     let request = Request {
-        tenant_id: caller.tenant_id,
+        tenant_id: caller.tenant_id.clone(),
         user_id,
         provider: target.provider,
         domain: target.domain,
@@ -108,8 +108,15 @@ pub(crate) async fn trigger(
         derived,
         priority: PRIORITY,
     };
+    if request.derived.is_none() {
+        // An early refusal; a repeated request is answered from its run, and admission decides the rest.
+        caller.require_active()?;
+    }
     match submit(&state.gate, &request).await? {
-        Submission::Accepted { run, position } => Ok(accepted(&run, position)),
+        Submission::Accepted { run, position } => {
+            Span::current().record("run.id", run.run_id.to_string());
+            Ok(accepted(&run, position))
+        }
         Submission::Refused(refusal) => Err(refused(refusal, &template, &state)),
     }
 }
@@ -117,12 +124,12 @@ pub(crate) async fn trigger(
 fn accepted(run: &Run, position: Option<u32>) -> Response {
     let (code, message) = match run.status {
         RunStatus::Queued => (StatusCode::ACCEPTED, "Pipeline queued"),
-        RunStatus::Running
-        | RunStatus::Completed
+        RunStatus::Running => (StatusCode::OK, "Pipeline triggered successfully"),
+        RunStatus::Completed
         | RunStatus::Failed
         | RunStatus::Cancelled
         | RunStatus::TimedOut
-        | RunStatus::Expired => (StatusCode::OK, "Pipeline triggered successfully"),
+        | RunStatus::Expired => (StatusCode::OK, "Pipeline was triggered before and has ended"),
     };
     let answer = Triggered {
         pipeline_logging_id: run.run_id,
@@ -178,10 +185,10 @@ fn over_limit(limit: Limit, limits: Limits, counts: Counts) -> Problem {
         .with("limit", name)
         .with("pipelines_run_today", counts.today)
         .with("daily_limit", limits.daily_limit)
-        .with("pipelines_run_month", counts.month)
+        .with("pipelines_run_this_month", counts.month)
         .with("monthly_limit", limits.monthly_limit)
-        .with("running", counts.active)
+        .with("pipelines_running", counts.active)
         .with("concurrent_limit", limits.concurrent_limit)
-        .with("queued", counts.queued)
+        .with("pipelines_queued", counts.queued)
         .with("max_queued", limits.max_queued)
 }

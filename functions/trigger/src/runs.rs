@@ -1,14 +1,15 @@
 //! `GET /api/v1/pipelines/runs/…`: what became of runs.
 
 use axum::extract::State as Extract;
-use axum::http::HeaderMap;
 use chrono::{DateTime, NaiveDate, Utc};
+use common::http::Caller;
 use common::http::extract::{Json, Path, Query};
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use common::run::{Run, RunId, RunStatus};
 use common::state::{Page, RunFilter};
 use common::tenant::TenantId;
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
@@ -66,11 +67,10 @@ pub(crate) struct RunList {
 )]
 pub(crate) async fn list(
     Extract(state): Extract<State>,
+    caller: Caller,
     Path(tenant): Path<String>,
-    headers: HeaderMap,
     query: Result<Query<ListQuery>, Problem>,
 ) -> Result<Json<RunList>, Problem> {
-    let caller = state.keyring.authenticate(&headers).await?;
     caller.authorize_path(&tenant)?;
     let Query(query) = query?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
@@ -129,10 +129,9 @@ fn parse_cursor(text: &str) -> Result<(DateTime<Utc>, RunId), Problem> {
 )]
 pub(crate) async fn read(
     Extract(state): Extract<State>,
+    caller: Caller,
     Path((tenant, run)): Path<(String, String)>,
-    headers: HeaderMap,
 ) -> Result<Json<RunDetails>, Problem> {
-    let caller = state.keyring.authenticate(&headers).await?;
     caller.authorize_path(&tenant)?;
     let run_id = parse_run_id(&run)?;
     details(&state, &caller.tenant_id, run_id).await?.map(Json).ok_or_else(|| unknown(run_id))
@@ -157,10 +156,12 @@ async fn details(
 
 /// The path's run; a text that is no id names no run.
 pub(crate) fn parse_run_id(text: &str) -> Result<RunId, Problem> {
-    text.parse().map_err(|_| {
+    let run_id = text.parse().map_err(|_| {
         let shown = text.chars().take(64).collect::<String>().escape_debug().to_string();
         Problem::new(Kind::NotFound, format!("there is no run {shown}"))
-    })
+    })?;
+    Span::current().record("run.id", text);
+    Ok(run_id)
 }
 
 /// The tenant has no such run.

@@ -80,10 +80,10 @@ fn decide(tx: &Transaction<'_>, batch: &Batch) -> Result<Vec<Answer>, PortError>
         }
     }
     let mut room = match batch.max_running {
-        None => u32::MAX,
+        None => i64::MAX,
         Some(most) => {
-            let active: u32 = first(tx, ACTIVE, [], |row| row.number("runs"))?.unwrap_or(0);
-            most.saturating_sub(active)
+            let active: i64 = first(tx, ACTIVE, [], |row| row.get("runs"))?.unwrap_or(0);
+            i64::from(most) - active
         }
     };
 

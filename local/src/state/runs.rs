@@ -56,7 +56,7 @@ const LOG_STEP: &str = "INSERT INTO x_meta_step_logs
 const LOG_CHECK: &str = "INSERT INTO x_meta_dq_results
      (pipeline_logging_id, tenant_id, user_id, step_id, check_id, check_type, table_name, severity,
       blocking, passed, observed, threshold, failing_keys, checked_at)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING";
 const STEPS: &str =
     "SELECT * FROM x_meta_step_logs WHERE tenant_id = ?1 AND pipeline_logging_id = ?2
      ORDER BY started_at, ended_at, step_id, try_number";

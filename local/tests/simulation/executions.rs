@@ -69,6 +69,8 @@ impl JobLauncher for Executions {
             let mut list = self.list.lock().unwrap();
             let id = format!("execution-{}", list.len());
             let launch = launch.clone();
+            let twice = list.iter().any(|e: &Execution| e.launch == launch);
+            assert!(!twice, "attempt {} of {} launched twice", launch.attempt, launch.run_id);
             list.push(Execution { id: id.clone(), launch, phase: Phase::Fresh, stop: false });
             id
         };

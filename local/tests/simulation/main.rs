@@ -186,6 +186,7 @@ impl Driver {
         for tenant in TENANTS {
             self.world.change_plan(tenant, DAILY, CONCURRENT, SubscriptionStatus::Active);
         }
+        let waiting = self.world.waiting();
         // Every pass may bring one run a step on: through each launch, or out of the queue.
         for _ in 0..60 {
             self.reap();
@@ -193,14 +194,15 @@ impl Driver {
                 self.poll(0);
                 self.world.check_slots();
             }
+            self.world.check_told();
             for phase in [Phase::Fresh, Phase::Working] {
                 while !self.world.executions.in_phase(phase).is_empty() {
                     self.move_execution(phase);
                 }
             }
-            self.world.advance(TimeDelta::minutes(3));
+            self.world.advance(TimeDelta::minutes(1));
         }
-        self.world.check_at_rest();
+        self.world.check_at_rest(&waiting);
     }
 }
 

@@ -234,10 +234,34 @@ impl World {
         }
     }
 
+    /// Runs that wait for a slot, whose end nobody has asked for and that will not be too old in an hour.
+    pub(crate) fn waiting(&self) -> Vec<Run> {
+        let young = self.now() - TimeDelta::minutes(110);
+        let mut runs: Vec<Run> = TENANTS.iter().flat_map(|name| self.all_runs(name)).collect();
+        runs.retain(|run| {
+            run.status == RunStatus::Queued
+                && run.cancel_requested_at.is_none()
+                && run.created_at > young
+        });
+        runs
+    }
+
+    /// After a whole pass every execution whose run's end was asked for has been told.
+    pub(crate) fn check_told(&self) {
+        for (_, execution) in self.executions.in_phase(Phase::Working) {
+            let run = self.run(&execution.launch.tenant_id, execution.launch.run_id).unwrap();
+            assert!(run.cancel_requested_at.is_none() || execution.stop, "{} not told", run.run_id);
+        }
+    }
+
     /// What holds when everything has come to rest: nothing open, nothing lost, the counts are the rows'.
-    pub(crate) fn check_at_rest(&mut self) {
+    pub(crate) fn check_at_rest(&mut self, waited: &[Run]) {
         self.check_slots();
         self.check_rows();
+        for run in waited {
+            let run = self.run(&run.tenant_id, run.run_id).unwrap();
+            assert_ne!(run.status, RunStatus::Expired, "{} was never started", run.run_id);
+        }
         for name in TENANTS {
             let id = TenantId::parse(name).unwrap();
             let row = block_on(Ledger::row(&*self.state, &id)).unwrap().unwrap();

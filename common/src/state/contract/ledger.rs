@@ -117,6 +117,12 @@ pub async fn the_deployment_and_the_subscription_bound_admission<S: Tenants + Le
     let (active, queued) = (EntryState::Active, EntryState::Queued);
     assert_eq!(states, [active, active, queued, queued]);
 
+    // A bound below what runs already starts nothing, also where the same batch frees a slot.
+    let release = Change::Release { run_id: RunId(Uuid::from_u128(1)), attempt: 1 };
+    let start = Change::Start { up_to: 9, deadline: noon() };
+    let answers = state.apply(&batch(vec![(&a, release), (&a, start)], Some(0))).await.unwrap();
+    assert_eq!(answers[1].outcome, Outcome::Started(vec![]));
+
     let mut suspended = subscription("ledger_stopped");
     suspended.status = SubscriptionStatus::Suspended;
     let stopped = tenant("ledger_stopped");

@@ -251,7 +251,10 @@ pub async fn details(runs: &dyn Runs) {
         failing_keys: vec!["2025-11-17".to_owned(), "a,b".to_owned()],
         checked_at: noon(),
     };
-    runs.log_checks(std::slice::from_ref(&check)).await.unwrap();
+    for _ in 0..2 {
+        runs.log_checks(std::slice::from_ref(&check)).await.unwrap();
+        runs.log_step(&again).await.unwrap();
+    }
     let found = runs.details(&tenant, run.run_id).await.unwrap();
     assert_eq!(found, (vec![step, again], vec![check]));
 }

@@ -27,6 +27,10 @@ impl Job<'_> {
     ) -> Result<Written, TryError> {
         tokio::pin!(work);
         let interrupted = tokio::select! {
+            // The warehouse has the same timeout; where both have passed, it is a timeout and not its error.
+            biased;
+            () = tokio::time::sleep(options.timeout) => TryError::Timeout(options.timeout.as_secs()),
+            () = self.halt.cancelled() => TryError::Halted,
             result = &mut work => match result {
                 Ok(written) => return Ok(written),
                 Err(
@@ -38,8 +42,6 @@ impl Job<'_> {
                 // Any other error leaves unknown whether the job took effect.
                 Err(error) => TryError::Port(error),
             },
-            () = tokio::time::sleep(options.timeout) => TryError::Timeout(options.timeout.as_secs()),
-            () = self.halt.cancelled() => TryError::Halted,
         };
         let is_running = !matches!(interrupted, TryError::Port(_));
         let ended = self.end(&options.id);
