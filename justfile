@@ -25,10 +25,11 @@ serve *args:
 simulate seeds="20000":
     SIMULATION_SEEDS={{ seeds }} cargo test -p local --test simulation
 
-# Writes the generated files anew: the template schema and the sample export.
+# Writes the generated files anew: the template schema, the sample export, the OpenAPI document.
 generate:
     UPDATE=1 cargo test -p common --test templates the_committed_schema
     UPDATE=1 cargo test -p local --lib the_shipped_sample
+    UPDATE=1 cargo test -p local --test openapi
 
 # Known vulnerabilities in dependencies; fetches the advisory database.
 advisories:

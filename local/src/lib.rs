@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod keys;
 pub mod load;
 pub mod node;
+pub mod openapi;
 pub mod private_file;
 pub mod query;
 pub mod sample;

@@ -152,6 +152,21 @@ fn what_documents_name_exists() {
 }
 
 #[test]
+fn every_version_is_taken_and_the_readme_says_why() {
+    let root = root();
+    let mut files = Vec::new();
+    collect(&root, &mut files).unwrap();
+    let workspace = root.join("Cargo.toml");
+    let members = files.iter().filter(|file| file.ends_with("Cargo.toml") && **file != workspace);
+    let members: Vec<String> = members.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    let versions = fs::read_to_string(&workspace).unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let idle = manifests::idle_versions(&versions, &members, &readme);
+    assert!(idle.is_empty(), "no member takes, or the README's table lacks: {idle:?}");
+}
+
+#[test]
 fn the_embedded_binary_is_built_without_google_clients() {
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--package", "local", "--edges", "normal,build", "--prefix", "none"])

@@ -1,5 +1,7 @@
 //! Rules over `Cargo.toml`: read line by line, since every dependency of ours is one line.
 
+use std::collections::HashSet;
+
 use super::Finding;
 
 /// The crates below `functions/`.
@@ -75,6 +77,25 @@ pub(crate) fn optional_clients(path: &str, text: &str) -> Vec<Finding> {
         .collect()
 }
 
+/// The versions of the workspace's manifest that no member takes, and those that the README gives no reason for.
+pub(crate) fn idle_versions<'a>(root: &'a str, members: &[&str], readme: &str) -> Vec<&'a str> {
+    let taken: HashSet<&str> =
+        members.iter().flat_map(|text| dependencies(text)).map(|(_, name, _)| name).collect();
+    let versions = dependencies(root).filter(|(_, _, value)| !value.contains("path ="));
+    let idle = versions
+        .filter(|(_, name, _)| !taken.contains(name) || !readme.contains(&format!("`{name}`")));
+    idle.map(|(_, name, _)| name).collect()
+}
+
+#[test]
+fn an_idle_version_is_found() {
+    let root =
+        "[workspace.dependencies]\nserde = \"1\"\nregex = \"1\"\ncommon = { path = \"common\" }\n";
+    let member = "[dependencies]\nserde.workspace = true\n";
+    assert_eq!(idle_versions(root, &[member], "`serde` `regex`"), ["regex"]);
+    assert_eq!(idle_versions(root, &[member], "`regex`"), ["serde", "regex"]);
+}
+
 /// The folder of the crate whose manifest this is; `None` for the workspace's own and for other files.
 fn member(path: &str) -> Option<&str> {
     path.strip_suffix("/Cargo.toml")
@@ -82,12 +103,13 @@ fn member(path: &str) -> Option<&str> {
 
 /// Line, name and the rest of each dependency of any kind.
 fn dependencies(text: &str) -> impl Iterator<Item = (usize, &str, &str)> {
-    sectioned(text).filter(|(_, section, _)| section.ends_with("dependencies")).filter_map(
-        |(number, _, line)| {
-            let end = line.find(['.', ' ', '='])?;
-            Some((number, &line[..end], &line[end..]))
-        },
-    )
+    sectioned(text).filter_map(|(number, section, line)| {
+        if !section.ends_with("dependencies") || line.starts_with('[') {
+            return None;
+        }
+        let end = line.find(['.', ' ', '='])?;
+        Some((number, &line[..end], &line[end..]))
+    })
 }
 
 /// Each line that says something, with its number and the section it stands in.

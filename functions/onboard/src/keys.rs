@@ -61,10 +61,11 @@ pub(crate) struct KeyList {
 #[utoipa::path(
     get,
     path = "/api/v1/tenants/{tenant_id}/api-keys",
+    operation_id = "list_api_keys",
     params(("tenant_id" = String, Path, description = "The tenant")),
     responses(
         (status = 200, description = "The tenant's keys", body = KeyList),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list(
@@ -82,13 +83,14 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete,
     path = "/api/v1/tenants/{tenant_id}/api-keys/{api_key_id}",
+    operation_id = "revoke_api_key",
     params(
         ("tenant_id" = String, Path, description = "The tenant"),
         ("api_key_id" = String, Path, description = "The key's id, as listed"),
     ),
     responses(
         (status = 200, description = "The revoked key", body = ListedKey),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn revoke(
@@ -132,6 +134,7 @@ pub(crate) struct Rotated {
 #[utoipa::path(
     post,
     path = "/api/v1/tenants/{tenant_id}/api-keys/rotate",
+    operation_id = "rotate_api_key",
     params(
         ("tenant_id" = String, Path, description = "The tenant"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the rotation happen once"),
@@ -139,7 +142,7 @@ pub(crate) struct Rotated {
     request_body = Option<Rotation>,
     responses(
         (status = 200, description = "The new key", body = Rotated),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn rotate(

@@ -68,11 +68,12 @@ pub(crate) struct Mode {
 #[utoipa::path(
     post,
     path = "/api/v1/tenants/onboard",
+    operation_id = "onboard_tenant",
     params(Mode),
     request_body = OnboardRequest,
     responses(
         (status = 200, description = "Onboarded, or with `dry_run` what was checked", body = OnboardAnswer),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn onboard(

@@ -40,10 +40,11 @@ pub(crate) struct TenantList {
 #[utoipa::path(
     get,
     path = "/api/v1/tenants",
+    operation_id = "list_tenants",
     params(Page),
     responses(
         (status = 200, description = "A page of tenants", body = TenantList),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list(
@@ -86,10 +87,11 @@ impl Page {
 #[utoipa::path(
     get,
     path = "/api/v1/tenants/{tenant_id}",
+    operation_id = "read_tenant",
     params(("tenant_id" = String, Path, description = "The tenant")),
     responses(
         (status = 200, description = "The tenant", body = Tenant),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn read(

@@ -48,11 +48,12 @@ pub(crate) struct LimitsPatch {
 #[utoipa::path(
     patch,
     path = "/api/v1/tenants/{tenant_id}",
+    operation_id = "change_tenant",
     params(("tenant_id" = String, Path, description = "The tenant")),
     request_body = TenantPatch,
     responses(
         (status = 200, description = "The tenant as it is now", body = Tenant),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn change(
