@@ -5,35 +5,14 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::process::{Ended, headgate, repository, rows};
-
-const GRAIN: &str = "usage_date, project_id, service_id, sku_id, region, currency, cost_type";
+use super::decimal::nanos;
+use super::process::{BILLING_GRAIN, Ended, headgate, repository, rows};
 
 async fn demo(folder: &Path) -> Json {
     let ended = headgate(["demo", "--json", "--data-dir", folder.to_str().unwrap()]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "one object on one line: {}", ended.stdout);
     serde_json::from_str(&ended.stdout).unwrap()
-}
-
-/// A JSON number's text in billionths, digit by digit: no float is in between.
-fn nanos(text: &str) -> i128 {
-    let (text, negative) = text.strip_prefix('-').map_or((text, false), |rest| (rest, true));
-    let (digits, exponent) = match text.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, exponent.parse::<i32>().unwrap()),
-        None => (text, 0),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let unscaled: i128 = format!("{whole}{fraction}").parse().unwrap();
-    let scale = 9 + exponent - i32::try_from(fraction.len()).unwrap();
-    let power = 10_i128.pow(scale.unsigned_abs());
-    let exact = if scale >= 0 {
-        unscaled * power
-    } else {
-        assert_eq!(unscaled % power, 0, "{text} has more than nine decimals");
-        unscaled / power
-    };
-    if negative { -exact } else { exact }
 }
 
 /// The numbers that stand behind a key in a line of JSON, as they are written. The sample writes no spaces.
@@ -121,7 +100,7 @@ async fn the_sum_is_that_of_the_samples_own_text() {
 #[tokio::test]
 async fn a_second_demo_on_the_same_folder_leaves_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let sql = format!("SELECT * FROM acme_demo.gcp_cost_daily ORDER BY {GRAIN}");
+    let sql = format!("SELECT * FROM acme_demo.gcp_cost_daily ORDER BY {BILLING_GRAIN}");
     let first = demo(folder.path()).await;
     let before = rows(folder.path(), &sql).await;
     let second = demo(folder.path()).await;

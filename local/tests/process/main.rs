@@ -2,5 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod decimal;
 mod demo;
+mod focus;
+mod focus_file;
+mod kill;
+mod kill_early;
 mod process;
+mod serve;
+mod server;
+mod validate;

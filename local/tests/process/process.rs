@@ -11,6 +11,10 @@ use tempfile::TempDir;
 /// Longer than any command of these tests takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
+/// What tells the rows of `gcp_cost_daily` apart.
+pub(crate) const BILLING_GRAIN: &str =
+    "usage_date, project_id, service_id, sku_id, region, currency, cost_type";
+
 /// Looks until something is there; panics once that takes too long.
 pub(crate) async fn until<T>(
     what: &str,
@@ -110,6 +114,18 @@ pub(crate) async fn rows(folder: &Path, sql: &str) -> Vec<Json> {
     let ended = headgate(["query", sql, "--data-dir", folder, "--format", "json"]).await;
     assert_eq!(ended.code, Some(0), "{sql}: {ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// Loads the sample of a billing export into a tenant's dataset by `headgate load`.
+pub(crate) async fn load_billing_export(folder: &Path, tenant: &str) {
+    let (table, folder) = (format!("{tenant}.gcp_billing_export"), folder.to_str().unwrap());
+    let [file, schema] = ["ndjson", "schema.json"].map(|ending| {
+        let path = repository(&format!("configs/samples/gcp_billing_export.{ending}"));
+        path.to_str().unwrap().to_owned()
+    });
+    let ended = headgate(["load", &table, &file, "--schema", &schema, "--data-dir", folder]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, format!("5225 rows loaded into {table}\n"));
 }
 
 /// A file or folder of the repository.
