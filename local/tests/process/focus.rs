@@ -74,7 +74,7 @@ async fn what_is_written_is_what_the_file_says() {
     load_and_compare(&file).await;
 }
 
-/// Where `FOCUS_SAMPLE` names a file, such as the FinOps Foundation's, it is held to the same.
+/// Where `FOCUS_SAMPLE` names a file, a file that others made, it is held to the same.
 #[tokio::test]
 async fn a_real_export_is_written_as_it_is() {
     if let Some(file) = std::env::var_os("FOCUS_SAMPLE") {

@@ -54,7 +54,7 @@ fn cell(column: &str, charge: usize) -> String {
         "ConsumedQuantity" | "PricingQuantity" => "2.000000000000000".to_owned(),
         "ProviderName" => quoted("Cloud, Inc."),
         "ServiceName" => quoted(["Queue", "Storage \"cold\""][charge % 2]),
-        "SubAccountId" if charge % 4 == 0 => "NULL".to_owned(),
+        "SubAccountId" if charge.is_multiple_of(4) => "NULL".to_owned(),
         "SubAccountId" => quoted(&format!("account-{}", charge % 3)),
         "SkuId" => quoted(&format!("SKU{charge:04}")),
         // In quotes it is a text of four letters.

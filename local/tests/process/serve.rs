@@ -188,5 +188,10 @@ async fn a_run_under_way_does_not_hold_up_the_stop_and_is_settled_after_the_next
         headgate(["query", "SELECT * FROM acme.joined", "--data-dir", data.to_str().unwrap()]);
     let joined = joined.await;
     assert!(joined.code != Some(0) && joined.stderr.contains("not found"), "{joined:?}");
-    server.trigger(&tenant, "gcp/cost/endless", &json!({})).await;
+
+    let run_id = server.trigger(&tenant, "gcp/cost/endless", &json!({})).await;
+    let path = format!("/api/v1/pipelines/runs/acme/{run_id}/cancel");
+    let (status, answer) = server.ask(&tenant, "POST", &path, &Json::Null).await;
+    assert!((200..300).contains(&status), "{answer}");
+    assert_eq!(server.settled(&tenant, &run_id).await["status"], "CANCELLED");
 }
