@@ -42,7 +42,9 @@ pub(crate) struct World {
     scheduler: scheduler::Context,
     job: pipeline::Context,
     events: Mutex<UnboundedReceiver<Event>>,
-    pub(crate) app: Router,
+    /// The functions' routes, without what every server has around them.
+    pub(crate) routes: Router,
+    app: Router,
 }
 
 impl World {
@@ -85,6 +87,7 @@ impl World {
         });
         let keyring = Arc::new(Keyring::new(state.clone(), clock.clone()));
         let trigger = trigger::app(trigger::State { gate: gate.clone(), keyring });
+        let routes = onboard.merge(trigger);
         let job = pipeline::Context {
             warehouse: warehouse.clone(),
             runs: state.clone(),
@@ -95,7 +98,8 @@ impl World {
             chance: chance.clone(),
         };
         Self {
-            app: shell(onboard.merge(trigger), Options::new(clock.clone(), chance)),
+            app: shell(routes.clone(), Options::new(clock.clone(), chance)),
+            routes,
             scheduler: scheduler::Context { gate, warehouse: warehouse.clone() },
             events: Mutex::new(events),
             folder,
@@ -106,6 +110,11 @@ impl World {
             launcher,
             job,
         }
+    }
+
+    /// What requests go through.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.scheduler.gate
     }
 
     /// The data folder.
