@@ -2,7 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
+mod bad_keys;
 mod burst;
+mod cancelling;
 mod export;
+mod idempotency;
+mod large_body;
 mod launcher;
+mod launches;
+mod refusal;
+mod runs;
+mod subscription;
 mod world;
