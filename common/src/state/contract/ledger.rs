@@ -107,11 +107,11 @@ pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
     subscription.limits.max_queued = 3;
     state.create_subscription(&subscription).await.unwrap();
     Ledger::create(state, &tenant).await.unwrap();
-    let chance = Chance::seeded(7);
+    let dice = Chance::seeded(7);
     let mut model = Account::default();
     let mut now = noon();
     for _ in 0..400 {
-        let change = any_change(&chance, now);
+        let change = any_change(&dice, now);
         let items = vec![Item { tenant_id: tenant.clone(), change: change.clone() }];
         let batch = Batch { items, now, day: now.date_naive(), max_running: None };
         let answer = state.apply(&batch).await.unwrap().remove(0);
@@ -123,12 +123,12 @@ pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
         assert_eq!(row.account, model, "{change:?}");
         let listed = state.rows().await.unwrap().contains(&row);
         assert_eq!(listed, !row.account.entries.is_empty(), "rows() has those with entries");
-        now += TimeDelta::minutes(i64::from(chance.bytes::<1>()[0] / 8));
+        now += TimeDelta::minutes(i64::from(dice.bytes::<1>()[0] / 8));
     }
 }
 
-fn any_change(chance: &Chance, now: DateTime<Utc>) -> Change {
-    let [kind, run, attempt, other] = chance.bytes();
+fn any_change(dice: &Chance, now: DateTime<Utc>) -> Change {
+    let [kind, run, attempt, other] = dice.bytes();
     let run_id = RunId(Uuid::from_u128(u128::from(run % 16)));
     let attempt = u32::from(attempt % 3) + 1;
     let from = if other % 2 == 0 { EntryState::Queued } else { EntryState::Active };
@@ -137,7 +137,7 @@ fn any_change(chance: &Chance, now: DateTime<Utc>) -> Change {
             run_id,
             day: now.date_naive(),
             priority: i64::from(other % 3),
-            token: chance.uuid(),
+            token: dice.uuid(),
             deadline: now,
         },
         3 => Change::Start { up_to: u32::from(other % 4), deadline: now },
