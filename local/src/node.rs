@@ -1,7 +1,8 @@
 //! One whole deployment in one process: the functions on the embedded adapters, over one data folder.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use scheduler::reaper;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::configs::Configs;
 use crate::db::Db;
@@ -41,7 +43,11 @@ pub struct DataDir(PathBuf);
 impl DataDir {
     /// Makes the folder where it is not there.
     pub fn open(path: &Path) -> Result<Self, PortError> {
-        std::fs::create_dir_all(path)
+        // Hashes of keys and every tenant's data lie there: nobody else's to read.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
             .map_err(|e| PortError::other(format!("data folder {}", path.display()), e))?;
         Ok(Self(path.to_owned()))
     }
@@ -194,9 +200,24 @@ impl Node {
         let mut around = JoinSet::new();
         around.spawn(events::deliver(events, scheduler.clone()));
         around.spawn(reap(scheduler));
-        let served = http::serve(listener, app, options, shutdown).await;
-        launcher.stop(STOP_WITHIN).await;
-        served
+        let stopping = CancellationToken::new();
+        let told = stopping.clone();
+        let served = async {
+            let shutdown = async move {
+                shutdown.await;
+                told.cancel();
+            };
+            let served = http::serve(listener, app, options, shutdown).await;
+            // Also where the server ended by itself.
+            stopping.cancel();
+            served
+        };
+        // Requests drain while executions stop: both have the same seconds.
+        let stopped = async {
+            stopping.cancelled().await;
+            launcher.stop(STOP_WITHIN).await;
+        };
+        tokio::join!(served, stopped).0
     }
 }
 
