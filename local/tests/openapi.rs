@@ -26,8 +26,8 @@ fn every_operation_has_its_id_its_key_and_described_responses() {
             let names: Vec<&String> = security.into_iter().flat_map(|s| s.keys()).collect();
             let [key] = names[..] else { panic!("{method} {path} takes {names:?}") };
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let named = parameters.filter(|p| p["name"] == **key).count();
-            assert_eq!(named, 0, "{method} {path} names {key} as a parameter too");
+            let stated = parameters.filter(|p| p["name"] == **key).count();
+            assert_eq!(stated, 0, "{method} {path} names {key} as a parameter too");
             assert!(!document["components"]["securitySchemes"][key].is_null(), "{key}");
             let responses = operation["responses"].as_object().unwrap();
             for (status, response) in responses {

@@ -1,11 +1,15 @@
 //! The SQLite state keeps every promise of the state port.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use common::clock::Clock;
-use common::state::contract;
+use common::quota::{Change, Outcome};
+use common::run::RunId;
+use common::state::{Batch, Item, Ledger, Tenants, contract};
+use futures::executor::block_on;
 use local::db::Db;
 use local::state::SqliteState;
+use uuid::Uuid;
 
 macro_rules! keeps {
     ($($module:ident::$promise:ident),+ $(,)?) => {
@@ -24,6 +28,7 @@ keeps! {
     ledger::rows_are_made_once,
     ledger::concurrent_admissions_get_exactly_the_quota,
     ledger::batches_free_before_they_admit,
+    ledger::the_row_agrees_with_the_rule,
     ledger::the_deployment_and_the_subscription_bound_admission,
     runs::recording,
     runs::transitions_are_guarded,
@@ -38,15 +43,50 @@ keeps! {
     tenants::rotation_and_revocation,
 }
 
-#[tokio::test]
-async fn two_processes_share_one_file() {
+/// Two connections to one file, a thread each: what two processes are to SQLite.
+#[test]
+fn two_processes_share_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
         let db = Db::open(&folder.path().join("headgate.db")).unwrap();
         SqliteState::open(Arc::new(db), Clock::system()).unwrap()
     };
-    let (first, second) = (open(), open());
-    contract::ledger::concurrent_admissions_get_exactly_the_quota(&first).await;
-    contract::ledger::batches_free_before_they_admit(&second).await;
-    contract::tenants::tenants_are_listed_by_id(&second).await;
+    let subscription = contract::subscription("shared");
+    let tenant = subscription.tenant_id.clone();
+    let state = open();
+    block_on(state.create_subscription(&subscription)).unwrap();
+    block_on(Ledger::create(&state, &tenant)).unwrap();
+
+    let barrier = Barrier::new(2);
+    let admit = |process: u128| {
+        let state = open();
+        barrier.wait();
+        let mine = (1..=100u128).filter(|n| {
+            let token = Uuid::from_u128(process * 1000 + n);
+            let change = Change::Admit {
+                run_id: RunId(Uuid::from_u128(*n)),
+                day: contract::noon().date_naive(),
+                priority: 0,
+                token,
+                deadline: contract::noon(),
+            };
+            let batch = Batch {
+                items: vec![Item { tenant_id: tenant.clone(), change }],
+                now: contract::noon(),
+                day: contract::noon().date_naive(),
+                max_running: None,
+            };
+            let answer = block_on(state.apply(&batch)).unwrap().remove(0);
+            matches!(answer.outcome, Outcome::Held { entry, .. } if entry.token == token)
+        });
+        mine.count()
+    };
+    let recorders = std::thread::scope(|scope| {
+        let threads = [scope.spawn(|| admit(1)), scope.spawn(|| admit(2))];
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+    });
+    assert_eq!(recorders, 25, "one recorder an admitted run");
+    let counts = block_on(state.row(&tenant)).unwrap().unwrap().account;
+    let counts = counts.counts(contract::noon().date_naive());
+    assert_eq!((counts.today, counts.active, counts.queued), (25, 3, 22));
 }

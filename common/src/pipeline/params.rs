@@ -82,13 +82,16 @@ pub enum ParamDefault {
     SameAs(String),
 }
 
+/// [`ParamError::value`] where nothing was sent; no JSON text is this.
+pub const ABSENT: &str = "absent";
+
 /// Why a run's parameters are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("parameter {field}: {rule}, not {value}")]
 pub struct ParamError {
     /// The parameter's name.
     pub field: String,
-    /// What was sent, as JSON, cut after 100 characters; `absent` where nothing was.
+    /// What was sent, as JSON, cut after 100 characters; [`ABSENT`] where nothing was.
     pub value: String,
     /// What it must be.
     pub rule: String,
@@ -96,7 +99,7 @@ pub struct ParamError {
 
 impl ParamError {
     fn new(field: &str, value: Option<&Json>, rule: impl Into<String>) -> Self {
-        let text = value.map_or_else(|| "absent".to_owned(), Json::to_string);
+        let text = value.map_or_else(|| ABSENT.to_owned(), Json::to_string);
         let value = match text.char_indices().nth(100) {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text,

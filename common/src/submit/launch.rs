@@ -71,8 +71,11 @@ pub async fn start(gate: &Gate, tenant: &TenantId, entry: &Entry) -> Result<(), 
         return Ok(());
     }
     match gate.runs.get(tenant, entry.run_id).await? {
-        // A run whose end was asked for is ended by the reaper: no execution could claim it.
-        Some(run) if run.cancel_requested_at.is_none() => launch(gate, &run).await.map(|_| ()),
+        // A run whose end was asked for is ended by the reaper: no execution could claim it. One of a later
+        // attempt was launched by the reaper meanwhile.
+        Some(run) if run.cancel_requested_at.is_none() && run.attempt == entry.attempt => {
+            launch(gate, &run).await.map(|_| ())
+        }
         _ => Ok(()),
     }
 }

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use common::http::extract::{Json, Path};
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use common::http::{Caller, idempotency_key};
+use common::pipeline::ParamError;
+use common::pipeline::params::ABSENT;
 use common::plan::Limits;
 use common::quota::{Counts, Limit};
 use common::run::{Run, RunId, RunStatus};
@@ -19,6 +21,7 @@ use tracing::Span;
 use utoipa::ToSchema;
 
 use crate::State;
+use crate::runs::shown;
 
 /// What an `Idempotency-Key` is derived with: the key is the tenant's on this route, whatever the template.
 const ROUTE: &str = "POST /api/v1/pipelines/run";
@@ -143,13 +146,11 @@ fn accepted(run: &Run, position: Option<u32>) -> Response {
 
 fn refused(refusal: Refusal, template: &str, state: &State) -> Problem {
     match refusal {
-        Refusal::UnknownTemplate => Problem::new(
-            Kind::NotFound,
-            format!("there is no template {}", template.escape_debug()),
-        ),
+        Refusal::UnknownTemplate => {
+            Problem::new(Kind::NotFound, format!("there is no template {}", shown(template)))
+        }
         Refusal::Parameters(errors) => {
-            let errors: Vec<FieldError> =
-                errors.into_iter().map(|e| FieldError::new(e.field, e.value, e.rule)).collect();
+            let errors: Vec<FieldError> = errors.into_iter().map(field_error).collect();
             Problem::invalid(&errors)
         }
         Refusal::Inactive => {
@@ -172,6 +173,16 @@ fn refused(refusal: Refusal, template: &str, state: &State) -> Problem {
             Kind::Internal,
             format!("run {run_id} could not be launched and does not count; tell your operator"),
         ),
+    }
+}
+
+/// The value as it was sent. The gate keeps it as JSON text, which is none where it was cut or not sent.
+fn field_error(error: ParamError) -> FieldError {
+    let ParamError { field, value, rule } = error;
+    match serde_json::from_str::<Value>(&value) {
+        Ok(sent) => FieldError::new(field, sent, rule),
+        Err(_) if value == ABSENT => FieldError { field, value: None, rule },
+        Err(_) => FieldError::new(field, value, rule),
     }
 }
 

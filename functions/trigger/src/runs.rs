@@ -156,12 +156,16 @@ async fn details(
 
 /// The path's run; a text that is no id names no run.
 pub(crate) fn parse_run_id(text: &str) -> Result<RunId, Problem> {
-    let run_id = text.parse().map_err(|_| {
-        let shown = text.chars().take(64).collect::<String>().escape_debug().to_string();
-        Problem::new(Kind::NotFound, format!("there is no run {shown}"))
-    })?;
+    let run_id = text
+        .parse()
+        .map_err(|_| Problem::new(Kind::NotFound, format!("there is no run {}", shown(text))))?;
     Span::current().record("run.id", text);
     Ok(run_id)
+}
+
+/// What a path names, for an answer: its beginning, without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(64).collect::<String>().escape_debug().to_string()
 }
 
 /// The tenant has no such run.

@@ -1,12 +1,13 @@
 //! The ledger's promises.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use uuid::Uuid;
 
 use super::{LIMITS, noon, subscription, tenant};
+use crate::clock::Chance;
 use crate::port::PortError;
-use crate::quota::{Change, EntryState, Limit, Outcome};
+use crate::quota::{Account, Change, EntryState, Limit, Outcome};
 use crate::run::RunId;
 use crate::state::{Answer, Batch, Item, Ledger, Tenants};
 use crate::tenant::{SubscriptionStatus, TenantId};
@@ -95,6 +96,55 @@ pub async fn batches_free_before_they_admit<S: Tenants + Ledger>(state: &S) {
     assert_eq!(answers[2].outcome, Outcome::Released);
     assert_eq!((answers[0].counts.active, answers[0].counts.queued), (3, 1));
     assert_eq!(answers[0].subscription.as_ref().map(|s| s.limits), Some(LIMITS));
+}
+
+/// Long sequences of every kind of change lead to what the rule itself leads to, answer by answer.
+pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
+    let tenant = tenant("ledger_rule");
+    let mut subscription = subscription("ledger_rule");
+    subscription.limits.daily_limit = 8;
+    subscription.limits.monthly_limit = 11;
+    subscription.limits.max_queued = 3;
+    state.create_subscription(&subscription).await.unwrap();
+    Ledger::create(state, &tenant).await.unwrap();
+    let dice = Chance::seeded(7);
+    let mut model = Account::default();
+    let mut now = noon();
+    for _ in 0..400 {
+        let change = any_change(&dice, now);
+        let items = vec![Item { tenant_id: tenant.clone(), change: change.clone() }];
+        let batch = Batch { items, now, day: now.date_naive(), max_running: None };
+        let answer = state.apply(&batch).await.unwrap().remove(0);
+        let expected = model.apply(&change, Some(&subscription.limits), now, &mut i64::MAX.clone());
+        model.prune(now);
+        assert_eq!(answer.outcome, expected, "{change:?}");
+        assert_eq!(answer.counts, model.counts(now.date_naive()), "{change:?}");
+        let row = state.row(&tenant).await.unwrap().unwrap();
+        assert_eq!(row.account, model, "{change:?}");
+        let listed = state.rows().await.unwrap().contains(&row);
+        assert_eq!(listed, !row.account.entries.is_empty(), "rows() has those with entries");
+        now += TimeDelta::minutes(i64::from(dice.bytes::<1>()[0] / 8));
+    }
+}
+
+fn any_change(dice: &Chance, now: DateTime<Utc>) -> Change {
+    let [kind, run, attempt, other] = dice.bytes();
+    let run_id = RunId(Uuid::from_u128(u128::from(run % 16)));
+    let attempt = u32::from(attempt % 3) + 1;
+    let from = if other % 2 == 0 { EntryState::Queued } else { EntryState::Active };
+    match kind % 8 {
+        0..=2 => Change::Admit {
+            run_id,
+            day: now.date_naive(),
+            priority: i64::from(other % 3),
+            token: dice.uuid(),
+            deadline: now,
+        },
+        3 => Change::Start { up_to: u32::from(other % 4), deadline: now },
+        4 | 5 => Change::Release { run_id, attempt },
+        6 => Change::Refund { run_id, attempt, from },
+        _ => Change::Extend { run_id, attempt, deadline: now },
+    }
 }
 
 /// Slots are bounded over all tenants too, and a subscription that is not active admits nothing.

@@ -5,16 +5,23 @@ use std::sync::Arc;
 
 use common::port::PortError;
 use datafusion::arrow::array::Array;
+use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
 
 use super::Prepared;
 use super::refusal::executed;
 use super::subquery::{Answer, Kept, Subquery, member};
+
+/// Batches that may wait for whoever reads them.
+const AHEAD: usize = 2;
 
 /// The rows of a prepared statement, its subqueries run first.
 pub(crate) async fn stream(
@@ -32,7 +39,53 @@ async fn run(
     plan: &LogicalPlan,
 ) -> Result<SendableRecordBatchStream, PortError> {
     let physical = session.state().create_physical_plan(plan).await.map_err(executed)?;
-    execute_stream(physical, session.task_ctx()).map_err(executed)
+    apart(session, physical)
+}
+
+/// The rows of a plan, made on a thread of its own.
+///
+/// A join may compute for minutes without giving way, and would hold up all that shares its thread: requests,
+/// time-outs, the stop of the process. Once nobody reads its rows any more, it stops where it next gives way.
+fn apart(
+    session: &SessionContext,
+    plan: Arc<dyn ExecutionPlan>,
+) -> Result<SendableRecordBatchStream, PortError> {
+    let failed = |error| PortError::other("the statement's thread", error);
+    let (schema, context) = (plan.schema(), session.task_ctx());
+    // `None` says that there are no more rows; without it, their end is a failure.
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let work = async move {
+        let send = async {
+            let mut rows = match execute_stream(plan, context) {
+                Ok(rows) => rows.map(Some).chain(stream::once(async { None })).boxed(),
+                Err(error) => stream::once(async { Some(Err(error)) }).boxed(),
+            };
+            while let Some(said) = rows.next().await {
+                if sender.send(said).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = sender.closed() => {}
+            () = send => {}
+        }
+    };
+    let thread = std::thread::Builder::new().name("statement".to_owned());
+    thread.spawn(move || runtime.block_on(work)).map_err(failed)?;
+    let rows = stream::unfold(Some(receiver), async |receiver| {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Some(batch)) => Some((batch, Some(receiver))),
+            Some(None) => None,
+            None => {
+                let message = "the statement's thread panicked".to_owned();
+                Some((Err(DataFusionError::Execution(message)), None))
+            }
+        }
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
 async fn answer(session: &SessionContext, subquery: &Subquery) -> Result<(), PortError> {

@@ -1,0 +1,14 @@
+//! The binary as its users meet it: every test starts real processes over a data folder of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod decimal;
+mod demo;
+mod focus;
+mod focus_file;
+mod kill;
+mod kill_early;
+mod process;
+mod serve;
+mod server;
+mod validate;

@@ -1,0 +1,17 @@
+//! Triggering, over HTTP: bursts, bad input, reading and cancelling, idempotency, subscriptions.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod bad_keys;
+mod burst;
+mod cancelling;
+mod export;
+mod idempotency;
+mod large_body;
+mod launcher;
+mod launches;
+mod refusal;
+mod runs;
+mod subscription;
+mod world;
