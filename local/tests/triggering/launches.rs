@@ -1,4 +1,4 @@
-//! A launcher that refuses, for good or for now.
+//! A launcher that refuses, for good or until later.
 
 use chrono::TimeDelta;
 use common::run::RunId;
