@@ -18,6 +18,8 @@ const MAX_STEPS: usize = 100;
 /// A template under validation: what steps are held against, and what is found.
 struct Draft<'a> {
     parameters: BTreeMap<String, Parameter>,
+    /// Declared, and refused for what they declare: what names them is not told as well.
+    refused: BTreeSet<String>,
     sources: Vec<TableRef>,
     used: BTreeSet<String>,
     findings: Findings<'a>,
@@ -29,8 +31,13 @@ pub(super) fn template(
     spec: TemplateSpec,
     findings: Findings<'_>,
 ) -> Result<Template, Vec<Diagnostic>> {
-    let mut draft =
-        Draft { parameters: BTreeMap::new(), sources: Vec::new(), used: BTreeSet::new(), findings };
+    let mut draft = Draft {
+        parameters: BTreeMap::new(),
+        refused: BTreeSet::new(),
+        sources: Vec::new(),
+        used: BTreeSet::new(),
+        findings,
+    };
     draft.parameters(&spec.parameters);
     draft.sources(&spec.sources);
     if spec.description.trim().is_empty() {
@@ -106,6 +113,7 @@ impl Draft<'_> {
                     parameters.insert(name.clone(), parameter);
                 }
                 Err((message, hint)) => {
+                    self.refused.insert(name.clone());
                     self.at(section, name, format!("parameter {name}: {message}"), hint);
                 }
             }

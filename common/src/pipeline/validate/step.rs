@@ -126,6 +126,9 @@ impl Draft<'_> {
                 continue;
             }
             sound = false;
+            if self.refused.contains(name) {
+                continue;
+            }
             let names: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
             let hint = match (name.as_str(), names.join(", ")) {
                 ("tenant_id", _) => "a table without a dataset is the tenant's already".to_owned(),
@@ -205,6 +208,9 @@ impl Draft<'_> {
         if self.parameters.get(name).is_some_and(|parameter| parameter.kind.data_type() == kind) {
             self.used.insert(name.to_owned());
             return Some(name.to_owned());
+        }
+        if self.refused.contains(name) {
+            return None;
         }
         let message = format!("'{text}' is not a declared {kind} parameter");
         self.at(from, text, message, format!("write \"@name\" of a parameter of type {kind}"));
