@@ -163,7 +163,7 @@ async fn a_run_is_read_with_its_steps_tries_checks_and_timings() {
     ] {
         assert_eq!(read[member], expected, "{member}: {read}");
     }
-    assert_eq!(read["parameters"]["end_date"]["value"], "2025-11-01", "the default is filled in");
+    assert_eq!(read["parameters"]["end_date"], "2025-11-01", "the default is filled in");
     let rows = read["rows_written"].as_u64().unwrap();
     assert!(rows > 0 && read["bytes_processed"].as_u64().unwrap() > 0, "{read}");
 
