@@ -351,13 +351,19 @@ pub(super) fn cast(
 /// The first value whose test is TRUE; the last value has no test.
 pub(super) fn choose(tests: Vec<Expr>, values: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
     let kind = supertype(&values, span)?;
+    let bools = kind == DataType::Bool;
     let mut coerced = Vec::with_capacity(values.len());
     for value in values {
-        coerced.push(Box::new(value.coerce(&kind, span)?.expr));
+        let value = value.coerce(&kind, span)?.expr;
+        // DataFusion rewrites a CASE of BOOLs with AND and OR, which evaluate every branch: this one is of INT64.
+        let value =
+            if bools { convert(value, &DataType::Bool, &DataType::Int64, false) } else { value };
+        coerced.push(Box::new(value));
     }
     let otherwise = coerced.pop();
     let branches = tests.into_iter().map(Box::new).zip(coerced).collect();
     let case = Expr::Case(Case::new(None, branches, otherwise));
+    let case = if bools { convert(case, &DataType::Int64, &DataType::Bool, false) } else { case };
     Ok(Typed::computed(case, kind))
 }
 

@@ -2,6 +2,8 @@
 
 use common::port::PortError;
 use common::warehouse::DataType;
+use datafusion::arrow::datatypes::DataType as ArrowType;
+use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
     self, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
@@ -11,6 +13,8 @@ use super::expr::{always, choose};
 use super::from::{From, Item};
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
+use super::relation::project;
+use super::rowwise::opaque;
 use super::scope::{Name, Range, Scope};
 use super::{Binder, Span, planned};
 
@@ -122,11 +126,38 @@ pub(super) fn cross(left: From, right: From) -> Result<From, PortError> {
 }
 
 fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, PortError> {
+    let left_width = left.plan.schema().fields().len();
     let plan = LogicalPlanBuilder::from(left.plan)
         .join_on(right.plan, kind, [on])
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)?;
+    let plan = padded(plan, kind, left_width)?;
     Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
+}
+
+/// Hides from the optimizer what it believes of the sides that an outer join pads with NULLs.
+fn padded(plan: LogicalPlan, kind: JoinType, left_width: usize) -> Result<LogicalPlan, PortError> {
+    let (left, right) = match kind {
+        JoinType::Left => (false, true),
+        JoinType::Right => (true, false),
+        JoinType::Full => (true, true),
+        _ => return Ok(plan),
+    };
+    let columns: Vec<(usize, Column, ArrowType)> = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(plan.schema().fields())
+        .enumerate()
+        .map(|(at, (column, field))| (at, column, field.data_type().clone()))
+        .collect();
+    let exprs = columns.into_iter().map(|(at, column, kind)| {
+        let pads = if at < left_width { left } else { right };
+        let name = column.name.clone();
+        let value = Expr::Column(column);
+        if pads { opaque(value, &kind).alias(name) } else { value }
+    });
+    project(plan, exprs.collect())
 }
 
 fn both(

@@ -12,9 +12,11 @@ use datafusion::sql::sqlparser::ast::{
 use super::functions::call;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
+use super::rowwise::opaque;
 use super::scope::{Name, Range, Scope};
 use super::typed::{Origin, Typed, supertype};
 use super::{Binder, Named, planned};
+use crate::warehouse::values::arrow_type;
 
 impl Binder<'_> {
     /// Binds a query; `outer` is the scope around a subquery.
@@ -183,7 +185,12 @@ impl Binder<'_> {
         }
         let ascending = options.asc.unwrap_or(true);
         let nulls_first = options.nulls_first.unwrap_or(ascending);
-        Ok(sortable(key, span)?.sort(ascending, nulls_first))
+        let kind = match key.kind {
+            // A FLOAT64 sorts by a number made of its bits.
+            DataType::Float64 => arrow_type(&DataType::Int64),
+            _ => arrow_type(&key.kind),
+        };
+        Ok(opaque(sortable(key, span)?, &kind).sort(ascending, nulls_first))
     }
 
     fn limit(
