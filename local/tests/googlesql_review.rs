@@ -85,7 +85,6 @@ async fn a_branch_not_taken_does_not_run() {
     }
 }
 
-#[expect(dead_code)]
 async fn refused(folder: &support::Folder, cases: &[(&str, &str)]) {
     for (text, named) in cases {
         match folder.rows(&sql(text)).await {
@@ -95,4 +94,169 @@ async fn refused(folder: &support::Folder, cases: &[(&str, &str)]) {
             other => panic!("{text}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn names_mean_one_thing() {
+    let folder = tables().await;
+    for (text, expected) in [
+        ("SELECT * FROM d.t JOIN d.u USING (id) WHERE id = 1", &["[1,10,\"a\",2,\"y\"]"][..]),
+        (
+            "SELECT * FROM d.t AS a JOIN d.u AS b USING (id) JOIN (SELECT id, 7 AS n FROM d.t) AS c USING (id) WHERE id = 1",
+            &["[1,10,\"a\",2,\"y\",7]"],
+        ),
+        (
+            "SELECT * FROM d.t AS a JOIN d.u AS b USING (id) JOIN (SELECT id, v FROM d.t) AS c ON c.v = a.v WHERE b.id = 1",
+            &["[1,10,\"a\",2,\"y\",1,10]"],
+        ),
+        (
+            "SELECT * FROM (SELECT 9 AS z) AS x, d.t AS a JOIN (SELECT id, 7 AS n FROM d.t) AS b USING (id) WHERE id = 1",
+            &["[9,1,10,\"a\",7]"],
+        ),
+        (
+            "SELECT id, a.v FROM d.t AS a FULL JOIN (SELECT id FROM d.u WHERE id > 2) AS b USING (id) ORDER BY id",
+            &["[1,10]", "[2,20]", "[3,0]", "[4,null]"],
+        ),
+        ("SELECT b.id FROM d.t AS a RIGHT JOIN d.u AS b USING (id) WHERE a.id IS NULL", &["[4]"]),
+        ("SELECT EXISTS(SELECT COUNT(*), SUM(x) FROM UNNEST([1]) AS x WHERE x > 5)", &["[true]"]),
+        ("SELECT EXISTS(SELECT x, 1 FROM UNNEST([1]) AS x WHERE x > 5)", &["[false]"]),
+        (
+            "SELECT v AS w, COUNT(*) AS n FROM d.t GROUP BY v HAVING w > 0 AND n = 1 ORDER BY w",
+            &["[10,1]", "[20,1]"],
+        ),
+    ] {
+        let rows = folder.rows(&sql(text)).await.unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(rows, expected, "{text}");
+    }
+    refused(
+        &folder,
+        &[
+            ("SELECT v FROM d.t JOIN d.u USING (id)", "the name v is ambiguous"),
+            (
+                "SELECT id FROM d.t AS a JOIN d.u AS b USING (id) JOIN d.t AS c ON c.v = a.v",
+                "the name id is ambiguous",
+            ),
+            ("SELECT EXISTS(SELECT nosuch, 1 FROM UNNEST([1]) AS x)", "nosuch is not in sight"),
+            ("SELECT EXISTS(SELECT COUNT(*), x FROM UNNEST([1]) AS x)", "EXISTS over UNNEST"),
+            ("SELECT id AS v, v AS id FROM d.t GROUP BY 1, 2 HAVING id = 1", "another alias"),
+            ("SELECT SUM(v) AS s1 FROM d.t HAVING SUM(s1) > 0", "SUM of an aggregate"),
+            ("SELECT id FROM d.t HAVING id = 1", "HAVING without GROUP BY or an aggregate"),
+            ("SELECT id FROM d.t HAVING TRUE", "HAVING without GROUP BY or an aggregate"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn ranges_end_where_googlesqls_do() {
+    let folder = tables().await;
+    for (text, expected) in [
+        ("SELECT ROUND(NUMERIC '1', -9223372036854775808)", "[\"0\"]"),
+        ("SELECT ROUND(5.0, -309), ROUND(-5.0, -9223372036854775808)", "[0.0,0.0]"),
+        (
+            "SELECT DATE_FROM_UNIX_DATE(2932896), DATE_FROM_UNIX_DATE(-719162)",
+            "[\"9999-12-31\",\"0001-01-01\"]",
+        ),
+        ("SELECT SAFE_CAST('9999-12-31 23:00:00-05:00' AS TIMESTAMP)", "[null]"),
+        ("SELECT SQRT(4), SQRT(2.25)", "[2.0,1.5]"),
+        ("SELECT LENGTH(LPAD('a', 1048576))", "[1048576]"),
+    ] {
+        let rows = folder.rows(&sql(text)).await.unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(rows, [expected], "{text}");
+    }
+    refused(
+        &folder,
+        &[
+            ("SELECT DATE_FROM_UNIX_DATE(2932897)", "outside the years 0001 to 9999"),
+            ("SELECT TIMESTAMP '9999-12-31 23:00:00-05:00'", "out of range for TIMESTAMP"),
+            ("SELECT CAST('0001-01-01 00:00:00+05:00' AS TIMESTAMP)", "out of range for TIMESTAMP"),
+            ("SELECT LPAD('a', 10000000000)", "LPAD or RPAD to more than"),
+            ("SELECT RPAD('a', 1048577, 'b')", "LPAD or RPAD to more than"),
+            (
+                "SELECT REPLACE(LPAD('a', 1000000, 'a'), 'a', LPAD('b', 1000000))",
+                "REPLACE to more than",
+            ),
+            ("SELECT SQRT(NUMERIC '4')", "SQRT of a NUMERIC"),
+        ],
+    )
+    .await;
+}
+
+/// `count` copies of a text with something between them.
+fn joined(part: &str, between: &str, count: usize) -> String {
+    vec![part; count].join(between)
+}
+
+/// Statements at the cap, which run, and past it, which are refused.
+fn long_statements() -> Vec<(String, String, bool)> {
+    let nested = |open: &str, core: &str, close: &str, n: usize| {
+        format!("SELECT {}{core}{} FROM d.t", open.repeat(n), close.repeat(n))
+    };
+    let ctes = |n: usize| {
+        let mut text = "WITH c0 AS (SELECT id FROM d.t)".to_owned();
+        for at in 1..n {
+            text +=
+                &format!(", c{at} AS (SELECT c{}.id FROM c{} JOIN d.u USING (id))", at - 1, at - 1);
+        }
+        format!("{text} SELECT id FROM c{}", n - 1)
+    };
+    let mut statements = Vec::new();
+    let mut add = |name: &str, fitting: usize, past: usize, text: &dyn Fn(usize) -> String| {
+        statements.push((format!("{name} {fitting}"), text(fitting), true));
+        statements.push((format!("{name} {past}"), text(past), false));
+    };
+    add("IN", 500, 700, &|n| format!("SELECT id IN ({}) FROM d.t", joined("7", ", ", n)));
+    add("OR", 60, 1000, &|n| format!("SELECT {} FROM d.t", joined("id = v", " OR ", n)));
+    add("AND", 60, 20_000, &|n| {
+        format!("SELECT 1 FROM d.t WHERE {}", joined("id < 9", " AND ", n))
+    });
+    add("+", 60, 300, &|n| format!("SELECT {} FROM d.t", joined("id", " + ", n)));
+    add("UNION", 20, 200, &|n| joined("SELECT id FROM d.t", " UNION ALL ", n));
+    add("JOIN", 20, 200, &|n| format!("SELECT 1 FROM d.t {}", "JOIN d.u USING (id) ".repeat(n)));
+    add("comma", 20, 200, &|n| format!("SELECT 1 FROM {}", joined("UNNEST([1])", ", ", n)));
+    add("WITH", 15, 200, &ctes);
+    add("(", 18, 10_000, &|n| nested("(", "id", ")", n));
+    add("ABS", 18, 500, &|n| nested("ABS(", "id", ")", n));
+    add("IF", 14, 500, &|n| nested("IF(id > 1, 1, ", "id", ")", n));
+    add("CASE", 13, 500, &|n| nested("CASE WHEN id > 1 THEN 1 ELSE ", "id", " END", n));
+    add("SELECT", 8, 500, &|n| nested("(SELECT ", "1", ")", n));
+    add("FROM", 8, 500, &|n| {
+        format!("SELECT id FROM {}d.t{}", "(SELECT id FROM ".repeat(n), ")".repeat(n))
+    });
+    add("mixed", 3, 500, &|n| {
+        let open = "(SELECT 1 + id + ABS(id + 1) AS id FROM ";
+        format!("SELECT id FROM {}d.t{}", open.repeat(n), ")".repeat(n))
+    });
+    statements
+}
+
+#[test]
+fn the_longest_statements_fit_a_small_stack() {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = tables().await;
+            let mut wrong = Vec::new();
+            for (name, text, fits) in long_statements() {
+                let t0 = std::time::Instant::now();
+                let answer = folder.rows(&sql(&text)).await;
+                eprintln!("{name} {:?}", t0.elapsed());
+                let right = match &answer {
+                    Ok(_) => fits,
+                    Err(PortError::InvalidQuery(message)) => {
+                        !fits
+                            && ["one another", "IN of more than"]
+                                .iter()
+                                .any(|n| message.contains(n))
+                    }
+                    Err(_) => false,
+                };
+                if !right {
+                    wrong.push((name, answer.map(|rows| rows.len())));
+                }
+            }
+            assert!(wrong.is_empty(), "{wrong:#?}");
+        });
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
 }

@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::joins::cross;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
-use super::scope::{Name, Range, Scope, field_at};
+use super::scope::{Merged, Name, Range, Scope, field_at};
 use super::segment::offsets;
 use super::typed::Typed;
 use super::{Binder, Content, Span, planned};
@@ -22,7 +22,7 @@ use super::{Binder, Content, Span, planned};
 pub(super) struct From {
     pub(super) plan: LogicalPlan,
     pub(super) ranges: Vec<Range>,
-    pub(super) merged: Vec<Name>,
+    pub(super) merged: Vec<Merged>,
 }
 
 /// One item of FROM.
@@ -42,7 +42,7 @@ impl From {
             ranges: self.ranges.clone(),
             merged: self.merged.clone(),
             outer,
-            aliases: Vec::new(),
+            ..Scope::default()
         }
     }
 }
@@ -324,7 +324,7 @@ pub(super) fn element_range(alias: Option<String>, element: Typed) -> Range {
             columns.push(Name { name: name.clone(), value });
         }
     }
-    Range { alias, columns, element: Some(element) }
+    Range { alias, columns, element: Some(element), ..Range::default() }
 }
 
 fn nothing() -> Result<From, PortError> {
@@ -337,7 +337,7 @@ fn rows(relation: Relation, alias: Option<String>) -> From {
         name: o.name.unwrap_or_default(),
         value: Typed::computed(column(&o.column), o.kind),
     });
-    let range = Range { alias, columns: columns.collect(), element: None };
+    let range = Range { alias, columns: columns.collect(), ..Range::default() };
     From { plan: relation.plan, ranges: vec![range], merged: Vec::new() }
 }
 

@@ -15,7 +15,7 @@ use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::relation::project;
 use super::rowwise::opaque;
-use super::scope::{Name, Range, Scope};
+use super::scope::{Merged, Name, Range, Scope, same};
 use super::{Binder, Span, planned};
 
 impl Binder<'_> {
@@ -79,15 +79,15 @@ impl Binder<'_> {
         let span = self.at(on);
         let mut both = left.scope(outer);
         both.ranges.extend(right.ranges.iter().cloned());
-        both.merged.extend(right.merged.iter().cloned());
+        both.merged.extend(shifted(&right.merged, left.ranges.len()));
         let on = self.expr(on, &both.plain("ON"))?.coerce(&DataType::Bool, span)?;
         joined(left, right, kind, on.expr)
     }
 }
 
 fn join_using(
-    left: From,
-    right: From,
+    mut left: From,
+    mut right: From,
     kind: JoinType,
     names: &[ObjectName],
     span: Span,
@@ -101,6 +101,10 @@ fn join_using(
         let path = std::slice::from_ref(ident);
         let l = left.scope(None).resolve(path)?;
         let r = right.scope(None).resolve(path)?;
+        if l.kind != r.kind {
+            let what = format!("USING ({name}) of a {} and a {}", l.kind, r.kind);
+            return Err(unsupported(what, ident.span));
+        }
         let equal = compare("=", l.clone(), r.clone(), span)?.expr;
         on = Some(on.map_or(equal.clone(), |before| before.and(equal)));
         let value = match kind {
@@ -108,7 +112,12 @@ fn join_using(
             JoinType::Full => choose(vec![l.expr.clone().is_not_null()], vec![l, r], span)?,
             _ => l,
         };
-        merged.push(Name { name: ident.value.clone(), value });
+        let column = Name { name: ident.value.clone(), value };
+        merged.push(Merged { before: 0, column });
+        for side in [&mut left, &mut right] {
+            side.merged.retain(|m| !same(&m.column.name, &ident.value));
+            side.ranges.iter_mut().for_each(|range| range.hidden.push(ident.value.clone()));
+        }
     }
     let mut from = joined(left, right, kind, on.unwrap_or_else(always))?;
     merged.append(&mut from.merged);
@@ -122,7 +131,7 @@ pub(super) fn cross(left: From, right: From) -> Result<From, PortError> {
         .cross_join(right.plan)
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
+    Ok(both(plan, left.ranges, left.merged, right.ranges, &right.merged))
 }
 
 fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, PortError> {
@@ -132,7 +141,7 @@ fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, Por
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)?;
     let plan = padded(plan, kind, left_width)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
+    Ok(both(plan, left.ranges, left.merged, right.ranges, &right.merged))
 }
 
 /// Hides from the optimizer what it believes of the sides that an outer join pads with NULLs.
@@ -163,11 +172,16 @@ fn padded(plan: LogicalPlan, kind: JoinType, left_width: usize) -> Result<Logica
 fn both(
     plan: LogicalPlan,
     mut ranges: Vec<Range>,
-    mut merged: Vec<Name>,
+    mut merged: Vec<Merged>,
     right: Vec<Range>,
-    right_merged: Vec<Name>,
+    right_merged: &[Merged],
 ) -> From {
+    merged.extend(shifted(right_merged, ranges.len()));
     ranges.extend(right);
-    merged.extend(right_merged);
     From { plan, ranges, merged }
+}
+
+/// Merged columns of what stands to the right of `ranges` others.
+fn shifted(merged: &[Merged], ranges: usize) -> impl Iterator<Item = Merged> {
+    merged.iter().map(move |m| Merged { before: m.before + ranges, ..m.clone() })
 }

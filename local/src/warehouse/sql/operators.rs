@@ -12,6 +12,9 @@ use super::scope::Place;
 use super::typed::{Typed, comparable};
 use super::{Binder, Span};
 
+/// More values make planning slow, and a parameter holds any number.
+const LONGEST_LIST: usize = 500;
+
 impl Binder<'_> {
     pub(super) fn binary(
         &mut self,
@@ -79,15 +82,28 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed, PortError> {
         let value = self.operand(expr, place)?;
-        let mut any: Option<Expr> = None;
+        if list.len() > LONGEST_LIST {
+            let what = format!("IN of more than {LONGEST_LIST} values; use IN UNNEST(@values)");
+            return Err(unsupported(what, span));
+        }
+        let mut tests = Vec::with_capacity(list.len());
         for item in list {
             let item = self.operand(item, place)?;
-            let equal = compare("=", value.clone(), item, span)?.expr;
-            any = Some(match any {
-                Some(before) => binary_expr(before, Operator::Or, equal),
-                None => equal,
-            });
+            tests.push(compare("=", value.clone(), item, span)?.expr);
         }
+        // A balanced tree: plans are walked by recursion.
+        while tests.len() > 1 {
+            let mut halves = Vec::with_capacity(tests.len() / 2 + 1);
+            let mut pairs = tests.into_iter();
+            while let Some(left) = pairs.next() {
+                halves.push(match pairs.next() {
+                    Some(right) => binary_expr(left, Operator::Or, right),
+                    None => left,
+                });
+            }
+            tests = halves;
+        }
+        let any = tests.pop();
         let any = any.ok_or_else(|| invalid("IN () has no values", span))?;
         Ok(boolean(if negated { not(any) } else { any }))
     }

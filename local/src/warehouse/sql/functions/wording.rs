@@ -133,7 +133,11 @@ fn moment(text: &str) -> Option<i64> {
 pub(crate) fn timestamp(text: &str) -> Result<i64, Misread> {
     let (moment_text, offset) = split_zone(text)?;
     let local = moment(moment_text).ok_or_else(|| Misread::not(text, "TIMESTAMP"))?;
-    Ok(local - offset)
+    let instant = local - offset;
+    if super::calendar::checked_instant(instant).is_err() {
+        return Err(Misread::out_of_range(format!("'{text}'"), "TIMESTAMP"));
+    }
+    Ok(instant)
 }
 
 /// The text before the zone, and the zone's offset from UTC in microseconds.
