@@ -149,6 +149,7 @@ fn parse(sql: &str) -> Result<ast::Query, PortError> {
         .tokenize_with_location()
         .map_err(|e| syntax(&e.to_string()))?;
     nesting::check_text(&tokens)?;
+    nesting::check_spelling(&tokens)?;
     let mut statements = Parser::new(&BigQueryDialect {})
         .with_options(options)
         .with_tokens_with_locations(tokens)

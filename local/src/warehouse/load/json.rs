@@ -97,6 +97,12 @@ fn single(json: &Json, column: &Column, path: &str, here: &str) -> Result<Value,
         (ColumnType::Json, Json::Null) => Ok(Value::Null),
         (ColumnType::Json, json) => Ok(Value::Json(json.to_string())),
         (ColumnType::Bool, Json::Bool(b)) => Ok(Value::Bool(*b)),
+        (ColumnType::String, Json::Number(n)) if n.is_f64() => {
+            Err(format!("{here}: the number {n} may be spelled otherwise: write it as a string"))
+        }
+        (ColumnType::Numeric, Json::Number(n)) if n.is_f64() && !exact(n) => {
+            Err(format!("{here}: the number {n} may have lost digits: write it as a string"))
+        }
         (ColumnType::Int64 | ColumnType::Float64 | ColumnType::Numeric, Json::Number(n)) => {
             text_value(&n.to_string(), column).map_err(prefixed)
         }
@@ -115,4 +121,13 @@ fn single(json: &Json, column: &Column, path: &str, here: &str) -> Result<Value,
         ) => text_value(text, column).map_err(prefixed),
         (_, other) => Err(format!("{here}: {other} is not a {}", column.data_type())),
     }
+}
+
+/// Whether the written number, which was read as a double, surely rounds to the NUMERIC that the double shows:
+/// below 2^22 two doubles lie less than a NUMERIC's last place apart.
+fn exact(number: &serde_json::Number) -> bool {
+    let text = number.to_string();
+    let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let small = number.as_f64().is_some_and(|x| x.abs() < 4_194_304.0);
+    small && decimals <= 9 && !text.contains(['e', 'E'])
 }

@@ -15,7 +15,7 @@ use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::{Place, fields};
 use super::subquery::in_array;
-use super::typed::{Origin, Typed, supertype};
+use super::typed::{Origin, Typed, one_kind, supertype};
 use super::{Binder, Span};
 
 /// What a refusal calls a node.
@@ -278,13 +278,20 @@ impl Binder<'_> {
     ) -> Result<Typed, PortError> {
         let operand = operand.map(|o| self.expr(o, place)).transpose()?;
         let (mut tests, mut values) = (Vec::new(), Vec::new());
+        let mut compared = Vec::new();
         for CaseWhen { condition, result } in conditions {
             let condition = self.expr(condition, place)?;
             tests.push(match &operand {
-                Some(operand) => compare("=", operand.clone(), condition, span)?.expr,
+                Some(operand) => {
+                    compared.push(condition.clone());
+                    compare("=", operand.clone(), condition, span)?.expr
+                }
                 None => condition.coerce(&DataType::Bool, span)?.expr,
             });
             values.push(self.expr(result, place)?);
+        }
+        if let Some(operand) = &operand {
+            one_kind(operand, &compared, span)?;
         }
         values.push(otherwise.map_or_else(|| Ok(Typed::null()), |e| self.expr(e, place))?);
         choose(tests, values, span)
@@ -315,7 +322,9 @@ impl Binder<'_> {
                 }
                 _ => match element.coerce(&kind, span)?.origin {
                     Origin::Known(value) => value,
-                    Origin::Null => Value::Null,
+                    Origin::Null => {
+                        return Err(unsupported("an array with a NULL element", span));
+                    }
                     Origin::Computed => {
                         return Err(unsupported("an array of computed elements", span));
                     }

@@ -18,6 +18,9 @@ use super::segment::offsets;
 use super::typed::Typed;
 use super::{Binder, Content, Span, planned};
 
+/// Each item widens the rows of all before it.
+const MOST_ITEMS: usize = 32;
+
 /// What FROM has bound so far.
 pub(super) struct From {
     pub(super) plan: LogicalPlan,
@@ -54,6 +57,10 @@ impl Binder<'_> {
         from: &[TableWithJoins],
         outer: Option<&'p Scope<'p>>,
     ) -> Result<(LogicalPlan, Scope<'p>), PortError> {
+        if from.len() > MOST_ITEMS {
+            let what = format!("a query of more than {MOST_ITEMS} items in FROM");
+            return Err(unsupported(what, self.here));
+        }
         let mut so_far: Option<From> = None;
         for item in from {
             so_far = Some(self.comma_item(item, so_far, outer)?);

@@ -1,11 +1,12 @@
-//! How deep a statement may nest: binding, planning and running walk it by recursion, on a stack of 2 MiB.
+//! What the tokens and the plan tell before anything walks them: spelling that GoogleSQL does not have, and
+//! nesting too deep for the recursion of binding, planning and running on a stack of 2 MiB.
 
 use common::port::PortError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::refusal::unsupported;
+use super::refusal::{invalid, unsupported};
 
 /// What a statement may spend. The costs below are what each construct took of 2 MiB in a build without
 /// optimisation, as parts of 250, so that a fifth stays free.
@@ -66,6 +67,40 @@ impl Level {
             }
         }
     }
+}
+
+/// Refuses what the parser takes and GoogleSQL does not, where the tokens alone tell.
+pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> {
+    let written: Vec<&TokenWithSpan> =
+        tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
+    for (at, token) in written.iter().enumerate() {
+        if token.token == Token::DoubleEq {
+            return Err(invalid("the operator == ; write =", token.span));
+        }
+        let next = written.get(at + 1).map(|t| &t.token);
+        if is_word(&token.token, Keyword::LIMIT) && next.is_some_and(|t| is_word(t, Keyword::ALL)) {
+            return Err(invalid("LIMIT ALL", token.span));
+        }
+        let before = at.checked_sub(1).map(|at| &written[at].token);
+        let names =
+            |t: &Token| [Keyword::AS, Keyword::FROM, Keyword::JOIN].iter().any(|k| is_word(t, *k));
+        let text =
+            matches!(token.token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
+        // EXTRACT(… FROM '…') alone has a literal there, and needs a CAST anyway.
+        if text && before.is_some_and(names) {
+            return Err(invalid("a string literal as a name: write it in backticks", token.span));
+        }
+        let closing =
+            [Keyword::WHERE, Keyword::GROUP, Keyword::HAVING, Keyword::ORDER, Keyword::LIMIT];
+        let ends = |t: &Token| {
+            matches!(t, Token::RParen | Token::RBracket | Token::EOF)
+                || closing.iter().any(|k| is_word(t, *k))
+        };
+        if token.token == Token::Comma && next.is_none_or(ends) {
+            return Err(invalid("a comma with nothing behind it", token.span));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses text whose syntax tree would be too deep; each token is looked at once, without recursion.

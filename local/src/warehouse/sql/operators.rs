@@ -9,7 +9,7 @@ use super::expr::{boolean, comparison};
 use super::functions::call;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
-use super::typed::{Typed, comparable};
+use super::typed::{Typed, comparable, one_kind};
 use super::{Binder, Span};
 
 /// More values make planning slow, and a parameter holds any number.
@@ -67,6 +67,7 @@ impl Binder<'_> {
         let value = self.operand(expr, place)?;
         let low = self.operand(low, place)?;
         let high = self.operand(high, place)?;
+        one_kind(&value, &[low.clone(), high.clone()], span)?;
         let above = compare(">=", value.clone(), low, span)?;
         let below = compare("<=", value, high, span)?;
         let inside = binary_expr(above.expr, Operator::And, below.expr);
@@ -86,9 +87,11 @@ impl Binder<'_> {
             let what = format!("IN of more than {LONGEST_LIST} values; use IN UNNEST(@values)");
             return Err(unsupported(what, span));
         }
+        let items: Result<Vec<_>, _> = list.iter().map(|i| self.operand(i, place)).collect();
+        let items = items?;
+        one_kind(&value, &items, span)?;
         let mut tests = Vec::with_capacity(list.len());
-        for item in list {
-            let item = self.operand(item, place)?;
+        for item in items {
             tests.push(compare("=", value.clone(), item, span)?.expr);
         }
         // A balanced tree: plans are walked by recursion.

@@ -13,7 +13,7 @@ use super::functions::call;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
 use super::rowwise::opaque;
-use super::scope::{Name, Range, Scope};
+use super::scope::{Name, Range, Scope, same};
 use super::typed::{Origin, Typed, supertype};
 use super::{Binder, Named, planned};
 use crate::warehouse::values::arrow_type;
@@ -81,6 +81,10 @@ impl Binder<'_> {
         for table in cte_tables {
             let ast::Cte { alias, query, from, materialized, closing_paren_token: _ } = table;
             let span = alias.name.span;
+            let before = cte_tables.iter().take_while(|t| !std::ptr::eq(*t, table));
+            if before.into_iter().any(|t| same(&t.alias.name.value, &alias.name.value)) {
+                return Err(invalid(format!("the name {} is given twice", alias.name.value), span));
+            }
             if from.is_some() || materialized.is_some() || !alias.columns.is_empty() {
                 return Err(unsupported("this form of WITH", span));
             }
@@ -207,6 +211,10 @@ impl Binder<'_> {
                 return Err(unsupported("this LIMIT", self.here));
             }
         };
+        if limit.is_none() {
+            let what = if offset.is_some() { "OFFSET without LIMIT" } else { "LIMIT ALL" };
+            return Err(invalid(what, self.here));
+        }
         let mut count = |expr: &ast::Expr| -> Result<usize, PortError> {
             let span = self.at(expr);
             let value = self.expr(expr, &Scope::default().plain("LIMIT"))?;

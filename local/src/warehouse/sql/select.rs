@@ -265,6 +265,8 @@ fn plain_wildcard(options: &WildcardAdditionalOptions, span: Span) -> Result<(),
 /// The name a column has without an alias: the last of its path.
 fn implied_name(expr: &ast::Expr) -> Option<String> {
     match expr {
+        // A parameter is no name.
+        ast::Expr::Identifier(name) if name.value.starts_with('@') => None,
         ast::Expr::Identifier(name) => Some(name.value.clone()),
         ast::Expr::CompoundIdentifier(path) => path.last().map(|name| name.value.clone()),
         ast::Expr::CompoundFieldAccess { root: _, access_chain } => match access_chain.last() {
