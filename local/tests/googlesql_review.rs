@@ -1,7 +1,7 @@
 //! Queries that an optimizer, a parser or a stack easily gets wrong: the right answer, or a refusal.
 
 use common::port::PortError;
-use common::warehouse::{Format, Warehouse};
+use common::warehouse::{Format, Load, Warehouse, WriteMode};
 
 #[path = "support/warehouse.rs"]
 mod support;
@@ -292,4 +292,32 @@ async fn what_googlesql_rejects_is_refused() {
 fn int(value: i64) -> common::warehouse::Param {
     use common::warehouse::{DataType, Param, Value};
     Param { kind: DataType::Int64, value: Value::Int64(value) }
+}
+
+#[tokio::test]
+async fn loads_keep_every_digit_or_name_the_line() {
+    let folder = folder(&["d"]).await;
+    let schema = r#"[{"name": "n", "type": "NUMERIC"}, {"name": "s", "type": "STRING"}]"#;
+    let file = folder.dir.path().join("n.json");
+    let load = async |line: &str| {
+        std::fs::write(&file, line).unwrap();
+        let columns = serde_json::from_str(schema).unwrap();
+        let uri = file.to_string_lossy().into_owned();
+        let load = Load { uri, format: Format::Ndjson, columns, max_bad_records: 0 };
+        let target = support::target("d.n", WriteMode::Replace);
+        folder.warehouse.load(&load, &target, &support::job(line)).await
+    };
+    for (line, named) in [
+        (r#"{"n": 12345678901234567.123456789}"#, "may have lost digits"),
+        (r#"{"n": 123456789.100000003}"#, "may have lost digits"),
+        (r#"{"s": 1.10}"#, "may be spelled otherwise"),
+        (r#"{"n": 1, "n": 2}"#, "n stands twice"),
+        (r#"{"n": 1, "N": 2}"#, "stands twice"),
+    ] {
+        let error = load(line).await.unwrap_err().to_string();
+        assert!(error.contains(named), "{line}: {error}");
+    }
+    load(r#"{"n": 1234.123456789, "s": 9007199254740993}"#).await.unwrap();
+    let rows = folder.rows(&sql("SELECT n, s FROM d.n")).await.unwrap();
+    assert_eq!(rows, [r#"["1234.123456789","9007199254740993"]"#]);
 }
