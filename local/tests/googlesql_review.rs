@@ -193,11 +193,14 @@ fn long_statements() -> Vec<(String, String, bool)> {
         format!("SELECT {}{core}{} FROM d.t", open.repeat(n), close.repeat(n))
     };
     let ctes = |n: usize| {
-        let mut text = "WITH c0 AS (SELECT id FROM d.t)".to_owned();
-        for at in 1..n {
-            text +=
-                &format!(", c{at} AS (SELECT c{}.id FROM c{} JOIN d.u USING (id))", at - 1, at - 1);
-        }
+        let more: String = (1..n)
+            .map(|at| {
+                let before = at - 1;
+                format!(", c{at} AS (SELECT c{before}.id FROM c{before} JOIN d.u USING (id))")
+            })
+            .collect::<Vec<_>>()
+            .concat();
+        let text = format!("WITH c0 AS (SELECT id FROM d.t){more}");
         format!("{text} SELECT id FROM c{}", n - 1)
     };
     let mut statements = Vec::new();
