@@ -79,7 +79,7 @@ pub(crate) fn round(scaled: i128, digits: i64) -> Option<i128> {
         return Some(scaled);
     }
     // Thirty-nine digits hold every NUMERIC: coarser than that, all rounds to zero.
-    let drop = u32::try_from(i64::from(SCALE) - digits).ok().filter(|d| *d <= 38);
+    let drop = u32::try_from(i64::from(SCALE).saturating_sub(digits)).ok().filter(|d| *d <= 38);
     let Some(unit) = drop.and_then(|d| 10_i128.checked_pow(d)) else { return Some(0) };
     divide_rounding(scaled, unit).checked_mul(unit).and_then(in_range)
 }

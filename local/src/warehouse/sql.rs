@@ -15,8 +15,8 @@ use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{self, Statement};
 use datafusion::sql::sqlparser::dialect::BigQueryDialect;
-use datafusion::sql::sqlparser::parser::{Parser, ParserOptions};
-use datafusion::sql::sqlparser::tokenizer::Span;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError, ParserOptions};
+use datafusion::sql::sqlparser::tokenizer::{Span, Tokenizer};
 
 mod aggregates;
 mod calls;
@@ -26,6 +26,7 @@ pub(crate) mod functions;
 mod grouping;
 mod joins;
 mod literals;
+mod nesting;
 mod operators;
 mod query;
 pub(crate) mod refusal;
@@ -101,6 +102,10 @@ pub(crate) fn prepare(
         written: BTreeMap::new(),
     };
     let relation = binder.query(&parsed, None)?;
+    nesting::check_plan(&relation.plan)?;
+    for subquery in &binder.subqueries {
+        nesting::check_plan(&subquery.plan)?;
+    }
     let mut columns = Vec::with_capacity(relation.columns.len());
     let mut unnamed = 0;
     for column in &relation.columns {
@@ -120,15 +125,41 @@ pub(crate) fn prepare(
     })
 }
 
+/// The parser's complaint in our words: what stands where, without its own vocabulary.
+fn syntax(message: &str) -> PortError {
+    let (what, place) = match message.rsplit_once(" at Line: ") {
+        Some((what, place)) => (what, place.replace(", Column: ", ":")),
+        None => (message, String::new()),
+    };
+    let place = if place.is_empty() { place } else { format!(" at {place}") };
+    let found = what.rsplit_once("found: ").map(|(_, found)| found);
+    let near = match found {
+        Some("EOF") => "the statement ends too early".to_owned(),
+        Some(found) => format!("{found} is not expected here"),
+        None => "this is not understood".to_owned(),
+    };
+    PortError::InvalidQuery(format!("syntax error{place}: {near}"))
+}
+
 fn parse(sql: &str) -> Result<ast::Query, PortError> {
     // Literals stay as written: GoogleSQL's escapes are read by our own hand.
     let options = ParserOptions::new().with_unescape(false).with_trailing_commas(true);
-    let syntax = |e| PortError::InvalidQuery(format!("syntax: {e}"));
+    let tokens = Tokenizer::new(&BigQueryDialect {}, sql)
+        .with_unescape(options.unescape)
+        .tokenize_with_location()
+        .map_err(|e| syntax(&e.to_string()))?;
+    nesting::check_text(&tokens)?;
+    nesting::check_spelling(&tokens)?;
     let mut statements = Parser::new(&BigQueryDialect {})
         .with_options(options)
-        .try_with_sql(sql)
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(syntax)?;
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .map_err(|e| match e {
+            ParserError::RecursionLimitExceeded => {
+                unsupported("a statement that nests this deep", Span::empty())
+            }
+            ParserError::ParserError(e) | ParserError::TokenizerError(e) => syntax(&e),
+        })?;
     if statements.len() > 1 {
         return Err(unsupported("a script of several statements", Span::empty()));
     }
@@ -195,8 +226,9 @@ impl Binder<'_> {
 /// A DataFusion planning error: the binder built a plan that does not hold together.
 fn planned(error: datafusion::error::DataFusionError) -> PortError {
     match refusal::executed(error) {
-        PortError::Other { source, .. } => {
-            PortError::other("the statement could not be planned", source)
+        PortError::Other { .. } => {
+            let what = "a statement that the embedded warehouse cannot plan";
+            unsupported(what, Span::empty())
         }
         refused => refused,
     }

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use common::port::PortError;
 use common::warehouse::{Column, ColumnType, Mode, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::{Bad, Record, Records, required, text_value};
@@ -23,7 +24,7 @@ impl<R: BufRead> Ndjson<R> {
     }
 
     fn object(&self) -> Result<Vec<Value>, String> {
-        let json: Json =
+        let Unique(json) =
             serde_json::from_slice(&self.text).map_err(|e| format!("not JSON: {e}"))?;
         record(&json, &self.columns, "")
     }
@@ -56,6 +57,11 @@ fn record(json: &Json, columns: &[Column], path: &str) -> Result<Vec<Value>, Str
         let what = if path.is_empty() { "the line" } else { path };
         return Err(format!("{what}: {json} is no object"));
     };
+    for (at, name) in fields.keys().enumerate() {
+        if fields.keys().take(at).any(|before| before.eq_ignore_ascii_case(name)) {
+            return Err(format!("{path}{name}: the name stands twice in one object"));
+        }
+    }
     let known = |name: &String| columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
     if let Some(unknown) = fields.keys().find(|name| !known(name)) {
         return Err(format!("{path}{unknown}: no such column"));
@@ -97,6 +103,12 @@ fn single(json: &Json, column: &Column, path: &str, here: &str) -> Result<Value,
         (ColumnType::Json, Json::Null) => Ok(Value::Null),
         (ColumnType::Json, json) => Ok(Value::Json(json.to_string())),
         (ColumnType::Bool, Json::Bool(b)) => Ok(Value::Bool(*b)),
+        (ColumnType::String, Json::Number(n)) if n.is_f64() => {
+            Err(format!("{here}: the number {n} may be spelled otherwise: write it as a string"))
+        }
+        (ColumnType::Numeric, Json::Number(n)) if n.is_f64() && !exact(n) => {
+            Err(format!("{here}: the number {n} may have lost digits: write it as a string"))
+        }
         (ColumnType::Int64 | ColumnType::Float64 | ColumnType::Numeric, Json::Number(n)) => {
             text_value(&n.to_string(), column).map_err(prefixed)
         }
@@ -114,5 +126,76 @@ fn single(json: &Json, column: &Column, path: &str, here: &str) -> Result<Value,
             Json::String(text),
         ) => text_value(text, column).map_err(prefixed),
         (_, other) => Err(format!("{here}: {other} is not a {}", column.data_type())),
+    }
+}
+
+/// Whether the written number, which was read as a double, surely rounds to the NUMERIC that the double shows:
+/// below 2^22 two doubles lie less than a NUMERIC's last place apart.
+fn exact(number: &serde_json::Number) -> bool {
+    let text = number.to_string();
+    let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let small = number.as_f64().is_some_and(|x| x.abs() < 4_194_304.0);
+    small && decimals <= 9 && !text.contains(['e', 'E'])
+}
+
+/// JSON whose objects have each name once; of two, BigQuery does not say which counts.
+struct Unique(Json);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Once).map(Self)
+    }
+}
+
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Json;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Unique(item)) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Json::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
+        let mut object = serde_json::Map::new();
+        while let Some((name, Unique(value))) = fields.next_entry::<String, Unique>()? {
+            if object.insert(name.clone(), value).is_some() {
+                let message = format!("the name {name} stands twice in one object");
+                return Err(serde::de::Error::custom(message));
+            }
+        }
+        Ok(Json::Object(object))
     }
 }

@@ -15,7 +15,7 @@ use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::{Place, fields};
 use super::subquery::in_array;
-use super::typed::{Origin, Typed, supertype};
+use super::typed::{Origin, Typed, one_kind, supertype};
 use super::{Binder, Span};
 
 /// What a refusal calls a node.
@@ -278,13 +278,20 @@ impl Binder<'_> {
     ) -> Result<Typed, PortError> {
         let operand = operand.map(|o| self.expr(o, place)).transpose()?;
         let (mut tests, mut values) = (Vec::new(), Vec::new());
+        let mut compared = Vec::new();
         for CaseWhen { condition, result } in conditions {
             let condition = self.expr(condition, place)?;
             tests.push(match &operand {
-                Some(operand) => compare("=", operand.clone(), condition, span)?.expr,
+                Some(operand) => {
+                    compared.push(condition.clone());
+                    compare("=", operand.clone(), condition, span)?.expr
+                }
                 None => condition.coerce(&DataType::Bool, span)?.expr,
             });
             values.push(self.expr(result, place)?);
+        }
+        if let Some(operand) = &operand {
+            one_kind(operand, &compared, span)?;
         }
         values.push(otherwise.map_or_else(|| Ok(Typed::null()), |e| self.expr(e, place))?);
         choose(tests, values, span)
@@ -315,7 +322,9 @@ impl Binder<'_> {
                 }
                 _ => match element.coerce(&kind, span)?.origin {
                     Origin::Known(value) => value,
-                    Origin::Null => Value::Null,
+                    Origin::Null => {
+                        return Err(unsupported("an array with a NULL element", span));
+                    }
                     Origin::Computed => {
                         return Err(unsupported("an array of computed elements", span));
                     }
@@ -351,13 +360,19 @@ pub(super) fn cast(
 /// The first value whose test is TRUE; the last value has no test.
 pub(super) fn choose(tests: Vec<Expr>, values: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
     let kind = supertype(&values, span)?;
+    let bools = kind == DataType::Bool;
     let mut coerced = Vec::with_capacity(values.len());
     for value in values {
-        coerced.push(Box::new(value.coerce(&kind, span)?.expr));
+        let value = value.coerce(&kind, span)?.expr;
+        // DataFusion rewrites a CASE of BOOLs with AND and OR, which evaluate every branch: this one is of INT64.
+        let value =
+            if bools { convert(value, &DataType::Bool, &DataType::Int64, false) } else { value };
+        coerced.push(Box::new(value));
     }
     let otherwise = coerced.pop();
     let branches = tests.into_iter().map(Box::new).zip(coerced).collect();
     let case = Expr::Case(Case::new(None, branches, otherwise));
+    let case = if bools { convert(case, &DataType::Int64, &DataType::Bool, false) } else { case };
     Ok(Typed::computed(case, kind))
 }
 

@@ -13,16 +13,19 @@ use datafusion::sql::sqlparser::ast::{
 use super::joins::cross;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
-use super::scope::{Name, Range, Scope, field_at};
+use super::scope::{Merged, Name, Range, Scope, field_at};
 use super::segment::offsets;
 use super::typed::Typed;
 use super::{Binder, Content, Span, planned};
+
+/// Each item widens the rows of all before it.
+const MOST_ITEMS: usize = 32;
 
 /// What FROM has bound so far.
 pub(super) struct From {
     pub(super) plan: LogicalPlan,
     pub(super) ranges: Vec<Range>,
-    pub(super) merged: Vec<Name>,
+    pub(super) merged: Vec<Merged>,
 }
 
 /// One item of FROM.
@@ -42,7 +45,7 @@ impl From {
             ranges: self.ranges.clone(),
             merged: self.merged.clone(),
             outer,
-            aliases: Vec::new(),
+            ..Scope::default()
         }
     }
 }
@@ -54,6 +57,10 @@ impl Binder<'_> {
         from: &[TableWithJoins],
         outer: Option<&'p Scope<'p>>,
     ) -> Result<(LogicalPlan, Scope<'p>), PortError> {
+        if from.len() > MOST_ITEMS {
+            let what = format!("a query of more than {MOST_ITEMS} items in FROM");
+            return Err(unsupported(what, self.here));
+        }
         let mut so_far: Option<From> = None;
         for item in from {
             so_far = Some(self.comma_item(item, so_far, outer)?);
@@ -324,7 +331,7 @@ pub(super) fn element_range(alias: Option<String>, element: Typed) -> Range {
             columns.push(Name { name: name.clone(), value });
         }
     }
-    Range { alias, columns, element: Some(element) }
+    Range { alias, columns, element: Some(element), ..Range::default() }
 }
 
 fn nothing() -> Result<From, PortError> {
@@ -337,7 +344,7 @@ fn rows(relation: Relation, alias: Option<String>) -> From {
         name: o.name.unwrap_or_default(),
         value: Typed::computed(column(&o.column), o.kind),
     });
-    let range = Range { alias, columns: columns.collect(), element: None };
+    let range = Range { alias, columns: columns.collect(), ..Range::default() };
     From { plan: relation.plan, ranges: vec![range], merged: Vec::new() }
 }
 

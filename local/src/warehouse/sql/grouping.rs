@@ -32,9 +32,12 @@ impl Binder<'_> {
         if !modifiers.is_empty() {
             return Err(unsupported("a GROUP BY modifier", span));
         }
-        let any = after.iter().any(|t| aggregates(&t.expr)) || having.is_some();
+        let any = after.iter().map(|t| &**t).chain(having.iter()).any(|t| aggregates(&t.expr));
         if written.is_empty() && !any {
-            return Ok(plan);
+            return match having {
+                Some(_) => Err(invalid("HAVING without GROUP BY or an aggregate", span)),
+                None => Ok(plan),
+            };
         }
         let mut replaced: Vec<(Expr, Expr)> = Vec::new();
         let mut keys = Vec::new();

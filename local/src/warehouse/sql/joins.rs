@@ -2,6 +2,8 @@
 
 use common::port::PortError;
 use common::warehouse::DataType;
+use datafusion::arrow::datatypes::DataType as ArrowType;
+use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
     self, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
@@ -11,7 +13,9 @@ use super::expr::{always, choose};
 use super::from::{From, Item};
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
-use super::scope::{Name, Range, Scope};
+use super::relation::project;
+use super::rowwise::opaque;
+use super::scope::{Merged, Name, Range, Scope, same};
 use super::{Binder, Span, planned};
 
 impl Binder<'_> {
@@ -75,15 +79,15 @@ impl Binder<'_> {
         let span = self.at(on);
         let mut both = left.scope(outer);
         both.ranges.extend(right.ranges.iter().cloned());
-        both.merged.extend(right.merged.iter().cloned());
+        both.merged.extend(shifted(&right.merged, left.ranges.len()));
         let on = self.expr(on, &both.plain("ON"))?.coerce(&DataType::Bool, span)?;
         joined(left, right, kind, on.expr)
     }
 }
 
 fn join_using(
-    left: From,
-    right: From,
+    mut left: From,
+    mut right: From,
     kind: JoinType,
     names: &[ObjectName],
     span: Span,
@@ -97,6 +101,10 @@ fn join_using(
         let path = std::slice::from_ref(ident);
         let l = left.scope(None).resolve(path)?;
         let r = right.scope(None).resolve(path)?;
+        if l.kind != r.kind {
+            let what = format!("USING ({name}) of a {} and a {}", l.kind, r.kind);
+            return Err(unsupported(what, ident.span));
+        }
         let equal = compare("=", l.clone(), r.clone(), span)?.expr;
         on = Some(on.map_or(equal.clone(), |before| before.and(equal)));
         let value = match kind {
@@ -104,7 +112,12 @@ fn join_using(
             JoinType::Full => choose(vec![l.expr.clone().is_not_null()], vec![l, r], span)?,
             _ => l,
         };
-        merged.push(Name { name: ident.value.clone(), value });
+        let column = Name { name: ident.value.clone(), value };
+        merged.push(Merged { before: 0, column });
+        for side in [&mut left, &mut right] {
+            side.merged.retain(|m| !same(&m.column.name, &ident.value));
+            side.ranges.iter_mut().for_each(|range| range.hidden.push(ident.value.clone()));
+        }
     }
     let mut from = joined(left, right, kind, on.unwrap_or_else(always))?;
     merged.append(&mut from.merged);
@@ -118,25 +131,57 @@ pub(super) fn cross(left: From, right: From) -> Result<From, PortError> {
         .cross_join(right.plan)
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
+    Ok(both(plan, left.ranges, left.merged, right.ranges, &right.merged))
 }
 
 fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, PortError> {
+    let left_width = left.plan.schema().fields().len();
     let plan = LogicalPlanBuilder::from(left.plan)
         .join_on(right.plan, kind, [on])
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, right.merged))
+    let plan = padded(plan, kind, left_width)?;
+    Ok(both(plan, left.ranges, left.merged, right.ranges, &right.merged))
+}
+
+/// Hides from the optimizer what it believes of the sides that an outer join pads with NULLs.
+fn padded(plan: LogicalPlan, kind: JoinType, left_width: usize) -> Result<LogicalPlan, PortError> {
+    let (left, right) = match kind {
+        JoinType::Left => (false, true),
+        JoinType::Right => (true, false),
+        JoinType::Full => (true, true),
+        _ => return Ok(plan),
+    };
+    let columns: Vec<(usize, Column, ArrowType)> = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(plan.schema().fields())
+        .enumerate()
+        .map(|(at, (column, field))| (at, column, field.data_type().clone()))
+        .collect();
+    let exprs = columns.into_iter().map(|(at, column, kind)| {
+        let pads = if at < left_width { left } else { right };
+        let name = column.name.clone();
+        let value = Expr::Column(column);
+        if pads { opaque(value, &kind).alias(name) } else { value }
+    });
+    project(plan, exprs.collect())
 }
 
 fn both(
     plan: LogicalPlan,
     mut ranges: Vec<Range>,
-    mut merged: Vec<Name>,
+    mut merged: Vec<Merged>,
     right: Vec<Range>,
-    right_merged: Vec<Name>,
+    right_merged: &[Merged],
 ) -> From {
+    merged.extend(shifted(right_merged, ranges.len()));
     ranges.extend(right);
-    merged.extend(right_merged);
     From { plan, ranges, merged }
+}
+
+/// Merged columns of what stands to the right of `ranges` others.
+fn shifted(merged: &[Merged], ranges: usize) -> impl Iterator<Item = Merged> {
+    merged.iter().map(move |m| Merged { before: m.before + ranges, ..m.clone() })
 }

@@ -100,6 +100,9 @@ fn unescape(raw: &str, quote: Option<char>, span: Span) -> Result<String, PortEr
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw.chars();
     while let Some(c) = rest.next() {
+        if quote.is_some() && (c == '\n' || c == '\r') {
+            return Err(invalid("a line break inside a literal of one line is written \\n", span));
+        }
         if Some(c) == quote {
             return Err(invalid(format!("a {c} inside a literal is written \\{c}"), span));
         }
@@ -110,7 +113,7 @@ fn unescape(raw: &str, quote: Option<char>, span: Span) -> Result<String, PortEr
         let escape = rest.next().unwrap_or(' ');
         let mut code = |digits: usize, radix: u32| -> Option<char> {
             let number: String = rest.by_ref().take(digits).collect();
-            if number.len() != digits {
+            if number.len() != digits || !number.chars().all(|c| c.is_digit(radix)) {
                 return None;
             }
             char::from_u32(u32::from_str_radix(&number, radix).ok()?)

@@ -9,8 +9,11 @@ use super::expr::{boolean, comparison};
 use super::functions::call;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
-use super::typed::{Typed, comparable};
+use super::typed::{Typed, comparable, one_kind};
 use super::{Binder, Span};
+
+/// More values make planning slow, and a parameter holds any number.
+const LONGEST_LIST: usize = 500;
 
 impl Binder<'_> {
     pub(super) fn binary(
@@ -64,6 +67,7 @@ impl Binder<'_> {
         let value = self.operand(expr, place)?;
         let low = self.operand(low, place)?;
         let high = self.operand(high, place)?;
+        one_kind(&value, &[low.clone(), high.clone()], span)?;
         let above = compare(">=", value.clone(), low, span)?;
         let below = compare("<=", value, high, span)?;
         let inside = binary_expr(above.expr, Operator::And, below.expr);
@@ -79,15 +83,30 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed, PortError> {
         let value = self.operand(expr, place)?;
-        let mut any: Option<Expr> = None;
-        for item in list {
-            let item = self.operand(item, place)?;
-            let equal = compare("=", value.clone(), item, span)?.expr;
-            any = Some(match any {
-                Some(before) => binary_expr(before, Operator::Or, equal),
-                None => equal,
-            });
+        if list.len() > LONGEST_LIST {
+            let what = format!("IN of more than {LONGEST_LIST} values; use IN UNNEST(@values)");
+            return Err(unsupported(what, span));
         }
+        let items: Result<Vec<_>, _> = list.iter().map(|i| self.operand(i, place)).collect();
+        let items = items?;
+        one_kind(&value, &items, span)?;
+        let mut tests = Vec::with_capacity(list.len());
+        for item in items {
+            tests.push(compare("=", value.clone(), item, span)?.expr);
+        }
+        // A balanced tree: plans are walked by recursion.
+        while tests.len() > 1 {
+            let mut halves = Vec::with_capacity(tests.len() / 2 + 1);
+            let mut pairs = tests.into_iter();
+            while let Some(left) = pairs.next() {
+                halves.push(match pairs.next() {
+                    Some(right) => binary_expr(left, Operator::Or, right),
+                    None => left,
+                });
+            }
+            tests = halves;
+        }
+        let any = tests.pop();
         let any = any.ok_or_else(|| invalid("IN () has no values", span))?;
         Ok(boolean(if negated { not(any) } else { any }))
     }

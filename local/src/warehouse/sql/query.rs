@@ -12,9 +12,11 @@ use datafusion::sql::sqlparser::ast::{
 use super::functions::call;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
-use super::scope::{Name, Range, Scope};
+use super::rowwise::opaque;
+use super::scope::{Name, Range, Scope, same};
 use super::typed::{Origin, Typed, supertype};
 use super::{Binder, Named, planned};
+use crate::warehouse::values::arrow_type;
 
 impl Binder<'_> {
     /// Binds a query; `outer` is the scope around a subquery.
@@ -79,6 +81,10 @@ impl Binder<'_> {
         for table in cte_tables {
             let ast::Cte { alias, query, from, materialized, closing_paren_token: _ } = table;
             let span = alias.name.span;
+            let before = cte_tables.iter().take_while(|t| !std::ptr::eq(*t, table));
+            if before.into_iter().any(|t| same(&t.alias.name.value, &alias.name.value)) {
+                return Err(invalid(format!("the name {} is given twice", alias.name.value), span));
+            }
             if from.is_some() || materialized.is_some() || !alias.columns.is_empty() {
                 return Err(unsupported("this form of WITH", span));
             }
@@ -183,7 +189,12 @@ impl Binder<'_> {
         }
         let ascending = options.asc.unwrap_or(true);
         let nulls_first = options.nulls_first.unwrap_or(ascending);
-        Ok(sortable(key, span)?.sort(ascending, nulls_first))
+        let kind = match key.kind {
+            // A FLOAT64 sorts by a number made of its bits.
+            DataType::Float64 => arrow_type(&DataType::Int64),
+            _ => arrow_type(&key.kind),
+        };
+        Ok(opaque(sortable(key, span)?, &kind).sort(ascending, nulls_first))
     }
 
     fn limit(
@@ -200,6 +211,10 @@ impl Binder<'_> {
                 return Err(unsupported("this LIMIT", self.here));
             }
         };
+        if limit.is_none() {
+            let what = if offset.is_some() { "OFFSET without LIMIT" } else { "LIMIT ALL" };
+            return Err(invalid(what, self.here));
+        }
         let mut count = |expr: &ast::Expr| -> Result<usize, PortError> {
             let span = self.at(expr);
             let value = self.expr(expr, &Scope::default().plain("LIMIT"))?;

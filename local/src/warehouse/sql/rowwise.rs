@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use common::warehouse::DataType;
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
-    Float64Builder, Int64Builder, PrimitiveArray, StringBuilder, Time64MicrosecondBuilder,
-    TimestampMicrosecondBuilder,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder,
+    Decimal128Builder, Float64Builder, Int64Builder, PrimitiveArray, StringBuilder,
+    Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType as ArrowType, Date32Type, Decimal128Type, Float64Type, Int64Type,
@@ -97,6 +97,28 @@ pub(crate) fn native(
     let function =
         Native { name: name.into(), salt, result: arrow_type(result), signature, evaluate };
     ScalarUDF::from(function).call(args)
+}
+
+/// The same value, of which the optimizer knows nothing: not that it is constant, equal to another or ordered.
+///
+/// A constant on the padded side of an outer join is NULL in some rows, which DataFusion overlooks when it drops
+/// a sort by it. The second argument, volatile and without arguments, is what it never takes for a constant.
+pub(crate) fn opaque(value: Expr, kind: &ArrowType) -> Expr {
+    let mark = Native {
+        name: "MARK".to_owned(),
+        salt: 0,
+        result: ArrowType::Boolean,
+        signature: Signature::nullary(Volatility::Volatile),
+        evaluate: Arc::new(|_, rows| Ok(Arc::new(BooleanArray::from(vec![true; rows])))),
+    };
+    let same = Native {
+        name: "OPAQUE".to_owned(),
+        salt: 0,
+        result: kind.clone(),
+        signature: Signature::variadic_any(Volatility::Volatile),
+        evaluate: Arc::new(|columns, _| Ok(Arc::clone(&columns[0]))),
+    };
+    ScalarUDF::from(same).call(vec![value, ScalarUDF::from(mark).call(Vec::new())])
 }
 
 /// What a function answers for one row.

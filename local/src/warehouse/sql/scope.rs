@@ -30,6 +30,24 @@ pub(super) struct Range {
     pub(super) columns: Vec<Name>,
     /// The element itself, where the rows are an array's elements.
     pub(super) element: Option<Typed>,
+    /// Columns that a USING merged: only a qualified name reads them.
+    pub(super) hidden: Vec<String>,
+}
+
+impl Range {
+    /// Whether a bare name and `*` pass this column by.
+    pub(super) fn hides(&self, column: &str) -> bool {
+        self.hidden.iter().any(|name| same(name, column))
+    }
+}
+
+/// A column that USING made of two.
+#[derive(Debug, Clone)]
+pub(super) struct Merged {
+    /// The range before which `*` shows it.
+    pub(super) before: usize,
+    /// Its name and value.
+    pub(super) column: Name,
 }
 
 /// The names of a query's FROM, and of the queries around it.
@@ -37,12 +55,14 @@ pub(super) struct Range {
 pub(super) struct Scope<'p> {
     /// In the order of FROM.
     pub(super) ranges: Vec<Range>,
-    /// Columns that USING merged; they hide their namesakes.
-    pub(super) merged: Vec<Name>,
+    /// Columns that USING merged, in the order of `*`.
+    pub(super) merged: Vec<Merged>,
     /// The query around this one, where its columns may be read.
     pub(super) outer: Option<&'p Scope<'p>>,
     /// Names that come first: select-list aliases in ORDER BY.
     pub(super) aliases: Vec<Name>,
+    /// Names that are a column and another alias: written bare, they are refused.
+    pub(super) doubtful: Vec<String>,
 }
 
 /// What a path's first name was found to be.
@@ -51,7 +71,7 @@ enum Found<'s> {
     Range(&'s Range),
 }
 
-fn same(a: &str, b: &str) -> bool {
+pub(super) fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
 }
 
@@ -72,19 +92,21 @@ impl Scope<'_> {
 
     fn here(&self, path: &[Ident]) -> Result<Option<Typed>, PortError> {
         let Some(first) = path.first() else { return Ok(None) };
+        if self.doubtful.iter().any(|name| same(name, &first.value)) {
+            let message =
+                format!("{} is a column and another alias: qualify it or rename one", first.value);
+            return Err(invalid(message, first.span));
+        }
         if let Some(alias) = self.aliases.iter().find(|n| same(&n.name, &first.value)) {
             return fields(alias.value.clone(), &path[1..]).map(Some);
         }
         let mut found: Vec<Found<'_>> = Vec::new();
-        if let Some(merged) = self.merged.iter().find(|n| same(&n.name, &first.value)) {
-            found.push(Found::Value(&merged.value));
-        }
-        for range in &self.ranges {
-            if found.is_empty() || self.merged.is_empty() {
-                let columns = range.columns.iter().filter(|n| same(&n.name, &first.value));
-                found.extend(columns.map(|n| Found::Value(&n.value)));
-            }
-        }
+        let merged = self.merged.iter().map(|m| &m.column);
+        let shown = self.ranges.iter().filter(|range| !range.hides(&first.value));
+        let columns = merged.chain(shown.flat_map(|range| &range.columns));
+        found.extend(
+            columns.filter(|n| same(&n.name, &first.value)).map(|n| Found::Value(&n.value)),
+        );
         let named = |r: &&Range| r.alias.as_ref().is_some_and(|a| same(a, &first.value));
         found.extend(self.ranges.iter().filter(named).map(Found::Range));
         let mut values = Vec::new();

@@ -29,6 +29,7 @@ use super::refusal::{evaluation, invalid};
 use super::relation::column;
 use super::rowwise::native;
 use super::scope::{Name, Place, Range, Scope};
+use super::select::aggregates;
 use super::typed::Typed;
 use super::{Binder, Span};
 use crate::warehouse::values::arrow_type;
@@ -93,10 +94,32 @@ impl Binder<'_> {
             ([SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. }], _) => {
                 self.expr(e, &scope.aggregating())?
             }
-            (_, Term::Exists) => Typed::computed(super::expr::always(), DataType::Bool),
+            (list, Term::Exists) => self.existing(list, &scope, span)?,
             _ => return Err(invalid("a subquery as a value has one column", span)),
         };
         self.finish(array, filter, output, (element, offset_name), term, span).map(Some)
+    }
+
+    /// The list of EXISTS: only whether it aggregates matters, but all of it must mean something.
+    fn existing(
+        &mut self,
+        list: &[SelectItem],
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let (mut aggregated, mut plain) = (None, false);
+        for item in self.items(list, scope)? {
+            if aggregates(&item.value.expr) {
+                aggregated = Some(item.value);
+            } else {
+                plain |= !item.value.expr.column_refs().is_empty();
+            }
+        }
+        if aggregated.is_some() && plain {
+            let what = "EXISTS over UNNEST of an aggregate beside another column";
+            return Err(super::refusal::unsupported(what, span));
+        }
+        Ok(aggregated.unwrap_or_else(|| Typed::computed(super::expr::always(), DataType::Bool)))
     }
 
     fn finish(

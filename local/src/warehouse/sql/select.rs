@@ -57,7 +57,8 @@ impl Binder<'_> {
         self.output(plan, &items, &keys, order, distinct, span)
     }
 
-    fn items(
+    /// Binds a SELECT list.
+    pub(super) fn items(
         &mut self,
         projection: &[SelectItem],
         scope: &Scope<'_>,
@@ -118,7 +119,7 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    /// HAVING sees FROM's columns first, then the SELECT list's aliases.
+    /// HAVING sees FROM's columns and the SELECT list's aliases; a name that is both must mean one thing.
     fn having(
         &mut self,
         having: &ast::Expr,
@@ -129,8 +130,13 @@ impl Binder<'_> {
         let mut with_aliases = scope.clone();
         for item in items {
             let Some(name) = &item.name else { continue };
-            if scope.resolve(&[ast::Ident::new(name)]).is_err() {
-                with_aliases.aliases.push(Name { name: name.clone(), value: item.value.clone() });
+            match scope.resolve(&[ast::Ident::new(name)]) {
+                Err(_) => {
+                    let alias = Name { name: name.clone(), value: item.value.clone() };
+                    with_aliases.aliases.push(alias);
+                }
+                Ok(read) if read == item.value => {}
+                Ok(_) => with_aliases.doubtful.push(name.clone()),
             }
         }
         self.expr(having, &with_aliases.aggregating())?.coerce(&DataType::Bool, span)
@@ -259,6 +265,8 @@ fn plain_wildcard(options: &WildcardAdditionalOptions, span: Span) -> Result<(),
 /// The name a column has without an alias: the last of its path.
 fn implied_name(expr: &ast::Expr) -> Option<String> {
     match expr {
+        // A parameter is no name.
+        ast::Expr::Identifier(name) if name.value.starts_with('@') => None,
         ast::Expr::Identifier(name) => Some(name.value.clone()),
         ast::Expr::CompoundIdentifier(path) => path.last().map(|name| name.value.clone()),
         ast::Expr::CompoundFieldAccess { root: _, access_chain } => match access_chain.last() {
@@ -278,17 +286,12 @@ fn every_column(scope: &Scope<'_>, span: Span) -> Result<Vec<Item>, PortError> {
     if scope.ranges.is_empty() {
         return Err(invalid("SELECT * without FROM", span));
     }
-    let mut items: Vec<Item> = scope.merged.iter().map(item).collect();
-    for range in &scope.ranges {
-        for column in range_items(range) {
-            let merged = column
-                .name
-                .as_ref()
-                .is_some_and(|name| scope.merged.iter().any(|m| m.name.eq_ignore_ascii_case(name)));
-            if !merged {
-                items.push(column);
-            }
-        }
+    let mut items = Vec::new();
+    for (at, range) in scope.ranges.iter().enumerate() {
+        let merged = scope.merged.iter().filter(|m| m.before == at);
+        items.extend(merged.map(|m| item(&m.column)));
+        let shown = |i: &Item| i.name.as_ref().is_none_or(|name| !range.hides(name));
+        items.extend(range_items(range).into_iter().filter(shown));
     }
     Ok(items)
 }

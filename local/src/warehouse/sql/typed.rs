@@ -150,6 +150,21 @@ pub(crate) fn mixed(span: Span) -> PortError {
     )
 }
 
+/// Refuses a value compared with several where one comparison would be of doubles and another would not:
+/// GoogleSQL takes one type for all of them.
+pub(crate) fn one_kind(value: &Typed, others: &[Typed], span: Span) -> Result<(), PortError> {
+    let typed = || others.iter().filter(|t| t.origin != Origin::Null);
+    let doubles = typed().filter(|t| t.kind == DataType::Float64).count();
+    if value.kind == DataType::Float64 || doubles == 0 || doubles == typed().count() {
+        return Ok(());
+    }
+    let kind = value.kind_name();
+    Err(invalid(
+        format!("{kind} and others beside FLOAT64 in one list: CAST them to one type"),
+        span,
+    ))
+}
+
 /// Two sides of a comparison in their common type.
 pub(crate) fn comparable(
     left: Typed,

@@ -39,7 +39,9 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("DATETIME", &[Date], Datetime, |r| Ok(Cell::Micros(i64::from(r.date(0)) * DAY))),
     fixed("UNIX_DATE", &[Date], Int64, |r| Ok(Cell::Int(i64::from(r.date(0))))),
     fixed("DATE_FROM_UNIX_DATE", &[Int64], Date, |r| {
-        i32::try_from(r.int(0)).map(Cell::Date).map_err(|_| format!("{} is no date", r.int(0)))
+        let day = i32::try_from(r.int(0)).ok().filter(|day| DAYS.contains(day));
+        day.map(Cell::Date)
+            .ok_or_else(|| format!("day {} lies outside the years 0001 to 9999", r.int(0)))
     }),
     fixed("UNIX_SECONDS", &[Timestamp], Int64, |r| {
         Ok(Cell::Int(r.micros(0).div_euclid(1_000_000)))
@@ -50,6 +52,9 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("TIMESTAMP_MILLIS", &[Int64], Timestamp, |r| instant(r.int(0), 1000)),
     fixed("TIMESTAMP_MICROS", &[Int64], Timestamp, |r| instant(r.int(0), 1)),
 ];
+
+/// The first day of the year 1 and the last of 9999.
+const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 
 /// The first microsecond of the year 1 and the last of 9999.
 const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;

@@ -66,6 +66,18 @@ impl Part {
         })
     }
 
+    /// The part as GoogleSQL writes it.
+    fn written(self) -> String {
+        match self {
+            Self::Week(0) => "WEEK".to_owned(),
+            Self::Week(day) => {
+                let day = usize::try_from(day).ok().and_then(|day| WEEKDAYS.get(day));
+                format!("WEEK({})", day.unwrap_or(&"SUNDAY"))
+            }
+            other => format!("{other:?}").to_ascii_uppercase(),
+        }
+    }
+
     /// The part's length where every one is equally long.
     fn micros(self) -> Option<i64> {
         Some(match self {
@@ -128,7 +140,7 @@ pub(crate) fn bind(
         _ => (&[], Int64, None),
     };
     let Some(run) = run else {
-        return Err(unsupported(format!("{name} with the part {part:?}"), span));
+        return Err(unsupported(format!("{name} with the part {}", part.written()), span));
     };
     if accepts.len() != args.len() {
         return Err(invalid(format!("{name} takes {} values", accepts.len()), span));
@@ -210,7 +222,7 @@ fn ordinal(day: i32, part: Part) -> Result<i64, String> {
         Part::Quarter => i64::from(date.year()) * 4 + i64::from(date.month0() / 3),
         Part::Year => i64::from(date.year()),
         Part::IsoYear => i64::from(date.iso_week().year()),
-        other => return Err(format!("{other:?} is no part of a DATE's difference")),
+        other => return Err(format!("{} is no part of a DATE's difference", other.written())),
     })
 }
 
@@ -325,8 +337,14 @@ pub(crate) fn format_date(format: &str, day: Typed, span: Span) -> Result<Typed,
     }
     let day = day.coerce(&DataType::Date, span)?;
     let pattern = format.to_owned();
-    let run: PerRow =
-        Arc::new(move |row| Ok(Cell::Text(day_of(row.date(0))?.format(&pattern).to_string())));
+    let run: PerRow = Arc::new(move |row| {
+        let day = day_of(row.date(0))?;
+        // BigQuery and others differ in how they pad a year of three digits.
+        if day.year() < 1000 {
+            return Err("FORMAT_DATE of a day below the year 1000 is not supported by the embedded warehouse".into());
+        }
+        Ok(Cell::Text(day.format(&pattern).to_string()))
+    });
     let result = DataType::String;
     let label = format!("FORMAT_DATE {format}");
     let expr = native(label, 0, &result, vec![day.expr], per_row(&result, true, run));

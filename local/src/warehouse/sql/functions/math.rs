@@ -35,6 +35,11 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         }
         Ok(Cell::Float(r.float(0).sqrt()))
     }),
+    // GoogleSQL answers NUMERIC of its own rounding.
+    fixed("SQRT", &[Numeric], Numeric, |_| {
+        Err("SQRT of a NUMERIC is not supported by the embedded warehouse; CAST it to FLOAT64"
+            .into())
+    }),
 ];
 
 fn whole(value: i128, name: &str) -> Result<Cell, String> {
@@ -51,6 +56,10 @@ fn numeric_round(row: &Row<'_>, digits: i64) -> Result<Cell, String> {
 /// exact decimal that the double stands for: 1.115 lies below 1.115 and rounds to 1.11.
 fn round_to(value: f64, digits: i64) -> Result<Cell, String> {
     let places = i32::try_from(digits.clamp(-400, 400)).unwrap_or_default();
+    // Every double lies below half of 10^309.
+    if places < -308 && value.is_finite() {
+        return Ok(Cell::Float(0.0));
+    }
     let unit = 10_f64.powi(places.abs());
     let scaled = if places >= 0 { value * unit } else { value / unit };
     // From 2^53 on a double has no fraction left to round.

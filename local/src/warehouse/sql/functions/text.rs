@@ -44,6 +44,10 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     }),
     fixed("REPLACE", &[Text, Text, Text], Text, |r| {
         let (text, from, to) = (r.text(0), r.text(1), r.text(2));
+        let found = if from.is_empty() { 0 } else { text.matches(from).count() };
+        if found.saturating_mul(to.len()) > LONGEST {
+            return Err(too_long("REPLACE"));
+        }
         Ok(Cell::Text(if from.is_empty() { text.to_owned() } else { text.replace(from, to) }))
     }),
     fixed("REVERSE", T, Text, |r| Ok(Cell::Text(r.text(0).chars().rev().collect()))),
@@ -69,6 +73,13 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         Ok(Cell::Bool(like(&text, &pattern(r.text(1))?)))
     }),
 ];
+
+/// The longest text that padding or replacing makes, so that one cell does not exhaust memory.
+const LONGEST: usize = 1 << 20;
+
+fn too_long(name: &str) -> String {
+    format!("{name} to more than {LONGEST} characters is not supported by the embedded warehouse")
+}
 
 fn count(n: usize) -> Cell {
     Cell::Int(i64::try_from(n).unwrap_or(i64::MAX))
@@ -106,6 +117,9 @@ fn pad(text: &str, length: i64, with: &str, left: bool) -> Result<Cell, String> 
     let size = text.chars().count();
     if size >= length {
         return Ok(Cell::Text(text.chars().take(length).collect()));
+    }
+    if length > LONGEST {
+        return Err(too_long("LPAD or RPAD"));
     }
     let padding: String = with.chars().cycle().take(length - size).collect();
     Ok(Cell::Text(if left { padding + text } else { text.to_owned() + &padding }))

@@ -133,7 +133,11 @@ fn moment(text: &str) -> Option<i64> {
 pub(crate) fn timestamp(text: &str) -> Result<i64, Misread> {
     let (moment_text, offset) = split_zone(text)?;
     let local = moment(moment_text).ok_or_else(|| Misread::not(text, "TIMESTAMP"))?;
-    Ok(local - offset)
+    let instant = local - offset;
+    if super::calendar::checked_instant(instant).is_err() {
+        return Err(Misread::out_of_range(format!("'{text}'"), "TIMESTAMP"));
+    }
+    Ok(instant)
 }
 
 /// The text before the zone, and the zone's offset from UTC in microseconds.
@@ -145,7 +149,14 @@ fn split_zone(text: &str) -> Result<(&str, i64), Misread> {
         return Ok((utc, 0));
     }
     // An offset's sign comes after a time of day; the date's hyphens come before one.
-    let after_time = text.find(':').unwrap_or(text.len());
+    let Some(after_time) = text.find(':') else {
+        // Behind a bare date an offset or a zone's name may stand on BigQuery.
+        return match text.split_once([' ', 'T', 't', '+']) {
+            Some(_) => Err(unsure_zone(text)),
+            None if text.matches('-').count() > 2 => Err(unsure_zone(text)),
+            None => Ok((text, 0)),
+        };
+    };
     if let Some(at) = text[after_time..].find(['+', '-']).map(|at| after_time + at) {
         let sign = if text.as_bytes()[at] == b'-' { -1 } else { 1 };
         let (hours, minutes) = text[at + 1..].split_once(':').unwrap_or((&text[at + 1..], "0"));
@@ -154,15 +165,22 @@ fn split_zone(text: &str) -> Result<(&str, i64), Misread> {
         let (Some(hours), Some(minutes)) = (hours, minutes) else {
             return Err(Misread::not(text, "TIMESTAMP"));
         };
+        if hours == 14 && minutes > 0 {
+            return Err(Misread::not(text, "TIMESTAMP"));
+        }
         let offset = sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60) * 1_000_000;
         return Ok((&text[..at], offset));
     }
     if text.chars().any(char::is_alphabetic) && text.contains(' ') {
-        return Err(Misread::Unsure(format!(
-            "'{text}' names a time zone: write the offset from UTC, such as +02:00"
-        )));
+        return Err(unsure_zone(text));
     }
     Ok((text, 0))
+}
+
+fn unsure_zone(text: &str) -> Misread {
+    Misread::Unsure(format!(
+        "'{text}' names a time zone: write a time of day and the offset from UTC, such as +02:00"
+    ))
 }
 
 #[cfg(test)]
