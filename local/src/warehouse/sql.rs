@@ -168,8 +168,8 @@ fn parse(sql: &str) -> Result<ast::Query, PortError> {
         Some(other) => {
             let text = other.to_string();
             let verb: Vec<&str> = text.split_whitespace().take(2).collect();
-            let message = format!("{} is not a SELECT: only one SELECT statement", verb.join(" "));
-            Err(unsupported(message, Span::empty()))
+            let message = format!("{} is not a SELECT; a query is one SELECT", verb.join(" "));
+            Err(invalid(message, Span::empty()))
         }
         None => Err(invalid("the statement is empty", Span::empty())),
     }
