@@ -1,21 +1,13 @@
 //! Writes what the run did: claims, logs and endings, retried until they are known to be written.
 
 use std::future::Future;
-use std::time::Duration;
 
-use common::pipeline::{Retries, Template};
+use common::pipeline::Template;
 use common::port::PortError;
 use common::run::{CheckResult, Ending, Run, StepLog, StepStatus};
 use common::state::Transition;
 
 use crate::{Assignment, Context, retry};
-
-/// How long the state is asked again before an execution gives up: about a minute in all.
-const PATIENCE: Retries = Retries {
-    max_attempts: 8,
-    backoff: Duration::from_millis(200),
-    max_backoff: Duration::from_secs(20),
-};
 
 /// The state could not be read or written: the execution leaves without an ending.
 #[derive(Debug, thiserror::Error)]
@@ -123,10 +115,15 @@ impl Recorder<'_> {
         let mut failed = 0;
         loop {
             match ask().await {
-                Err(error) if error.retryable() && failed + 1 < PATIENCE.max_attempts => {
+                Err(error) if error.retryable() && failed + 1 < retry::PATIENCE.max_attempts => {
                     failed += 1;
                     tracing::warn!(run.id = %self.assignment.run_id, %error, failed, "asking the state again");
-                    tokio::time::sleep(retry::delay(&PATIENCE, failed, &self.context.chance)).await;
+                    tokio::time::sleep(retry::delay(
+                        &retry::PATIENCE,
+                        failed,
+                        &self.context.chance,
+                    ))
+                    .await;
                 }
                 answer => return Ok(answer?),
             }

@@ -5,6 +5,13 @@ use std::time::Duration;
 use common::clock::Chance;
 use common::pipeline::Retries;
 
+/// How long the state and the warehouse are asked again before an execution gives up: about a minute in all.
+pub(crate) const PATIENCE: Retries = Retries {
+    max_attempts: 8,
+    backoff: Duration::from_millis(200),
+    max_backoff: Duration::from_secs(20),
+};
+
 /// The most that is waited after so many failed tries: the backoff, doubled with each but the first.
 pub fn ceiling(retries: &Retries, failed: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));

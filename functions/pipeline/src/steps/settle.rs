@@ -1,21 +1,12 @@
 //! Leaves no statement behind: a job that was interrupted is cancelled, awaited, and believed.
 
 use std::future::Future;
-use std::time::Duration;
 
-use common::pipeline::Retries;
 use common::port::PortError;
 use common::warehouse::{JobId, JobOptions, JobState, Written};
 
 use super::{Job, TryError};
 use crate::retry;
-
-/// How long the warehouse is asked what became of a job before the execution gives up.
-const PATIENCE: Retries = Retries {
-    max_attempts: 8,
-    backoff: Duration::from_millis(200),
-    max_backoff: Duration::from_secs(20),
-};
 
 impl Job<'_> {
     /// Awaits a job's `work`. Where its answer is lost, it takes too long, or the run is stopped, the job is
@@ -73,12 +64,13 @@ impl Job<'_> {
             match warehouse.cancel(id).await {
                 Ok(state) => return Ok(state),
                 Err(PortError::NotFound(_)) => return Ok(JobState::Unknown),
-                Err(error) if !error.retryable() || failed + 1 >= PATIENCE.max_attempts => {
+                Err(error) if !error.retryable() || failed + 1 >= retry::PATIENCE.max_attempts => {
                     return Err(TryError::Unsettled(error));
                 }
                 Err(_) => {
                     failed += 1;
-                    let wait = retry::delay(&PATIENCE, failed, &self.recorder.context.chance);
+                    let wait =
+                        retry::delay(&retry::PATIENCE, failed, &self.recorder.context.chance);
                     tokio::time::sleep(wait).await;
                 }
             }
