@@ -12,8 +12,10 @@ use std::task::{Context, Poll, Waker};
 
 use chrono::TimeDelta;
 use common::events::Event;
+use common::state::Ledger;
 use common::submit::{Submission, cancel, submit};
 use common::tenant::SubscriptionStatus;
+use futures::executor::block_on;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -222,4 +224,23 @@ fn no_interleaving_breaks_a_promise() {
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+#[test]
+fn a_word_of_an_end_that_did_not_come_frees_no_slot() {
+    let mut driver = Driver::new(1);
+    let drain = |driver: &mut Driver| {
+        while !driver.tasks.is_empty() {
+            driver.poll(0);
+        }
+    };
+    driver.trigger("alpha");
+    drain(&mut driver);
+    let run = driver.world.all_runs("alpha").remove(0);
+    let (tenant_id, run_id, attempt) = (run.tenant_id.clone(), run.run_id, run.attempt);
+    driver.events.push(Event::RunFinished { tenant_id, run_id, attempt });
+    driver.deliver();
+    drain(&mut driver);
+    let row = block_on(Ledger::row(&*driver.world.state, &run.tenant_id)).unwrap().unwrap();
+    assert_eq!(row.account.counts(run.day).active, 1);
 }
