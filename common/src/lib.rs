@@ -16,3 +16,4 @@ pub mod submit;
 pub mod telemetry;
 pub mod tenant;
 pub mod warehouse;
+pub mod webhook_key;

@@ -26,8 +26,10 @@ mod record;
 pub mod retry;
 pub mod roots;
 mod steps;
+pub mod webhooks;
 
 pub use roots::Roots;
+pub use webhooks::Webhooks;
 
 use graph::Halt;
 use record::{Lost, Recorder};

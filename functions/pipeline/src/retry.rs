@@ -51,7 +51,7 @@ mod tests {
         assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(32)));
         for quarter in 0..4_u64 {
             let range = Duration::from_secs(quarter * 8)..Duration::from_secs(quarter * 8 + 8);
-            let share = waits.iter().filter(|wait| range.contains(wait)).count();
+            let share = waits.iter().filter(|wait| range.contains(*wait)).count();
             assert!((180..320).contains(&share), "{quarter}: {share}");
         }
     }
