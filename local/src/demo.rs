@@ -14,12 +14,12 @@ use common::warehouse::{
     Column, DataType, Format, JobId, JobOptions, Load, Query, Target, Value, Warehouse, WriteMode,
     hex,
 };
-use pipeline::Roots;
+use pipeline::{Roots, Webhooks};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
 use crate::node::{DataDir, Node, Settings};
-use crate::{configs, sample};
+use crate::{configs, sample, webhook_key};
 
 mod client;
 mod report;
@@ -49,10 +49,14 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let folder = args.data_dir.as_deref().unwrap_or(temporary.path());
     let (clock, chance) = (Clock::system(), Chance::system());
     let admin_key = Secret::new(hex(&chance.bytes::<32>()));
+    let data_dir = DataDir::open(folder)?;
+    let webhook_key = webhook_key::key(data_dir.path(), &chance)?;
     let node = Node::open(Settings {
-        data_dir: DataDir::open(folder)?,
+        data_dir,
         configs: configs::read(None)?,
         roots: Roots::default(),
+        webhooks: Webhooks::none(),
+        webhook_key,
         admin_key: admin_key.clone(),
         clock,
         chance: chance.clone(),

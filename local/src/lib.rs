@@ -18,3 +18,4 @@ pub mod serve;
 pub mod state;
 pub mod validate;
 pub mod warehouse;
+pub mod webhook_key;

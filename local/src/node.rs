@@ -17,7 +17,7 @@ use common::port::PortError;
 use common::state::tables::{self, CONTROL_DATASET};
 use common::submit::{Gate, Policy};
 use common::warehouse::Warehouse;
-use pipeline::Roots;
+use pipeline::{Roots, Webhooks};
 use scheduler::reaper;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -105,6 +105,10 @@ pub struct Settings {
     pub configs: Configs,
     /// Where `load` steps may read.
     pub roots: Roots,
+    /// Where `notify` steps may send.
+    pub webhooks: Webhooks,
+    /// What webhooks are signed with: the key of `webhooks`.
+    pub webhook_key: Secret,
     /// What operators send.
     pub admin_key: Secret,
     /// The present.
@@ -127,7 +131,8 @@ pub struct Node {
 impl Node {
     /// Composes a node over a data folder that no other node serves.
     pub fn open(settings: Settings) -> Result<Self, PortError> {
-        let Settings { data_dir, configs, roots, admin_key, clock, chance } = settings;
+        let Settings { data_dir, configs, roots, webhooks, webhook_key, admin_key, clock, chance } =
+            settings;
         let lock = data_dir.lock()?;
         let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
         let warehouse = Arc::new(data_dir.warehouse(&clock)?);
@@ -144,6 +149,7 @@ impl Node {
             events: Arc::new(publisher),
             catalog: Arc::clone(&templates),
             roots: Arc::new(roots),
+            webhooks: Arc::new(webhooks),
             clock: clock.clone(),
             chance: chance.clone(),
         };
@@ -166,6 +172,7 @@ impl Node {
             ledger: state.clone(),
             warehouse: warehouse.clone(),
             key_service,
+            webhook_key,
             operators: admin::operators(&admin_key),
             config: Arc::new(onboard),
             clock: clock.clone(),

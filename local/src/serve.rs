@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use common::clock::{Chance, Clock};
 use common::keys::Secret;
-use pipeline::Roots;
+use pipeline::{Roots, Webhooks};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::node::{DataDir, Node, Settings};
-use crate::{admin, configs};
+use crate::{admin, configs, webhook_key};
 
 /// What the command is told.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,10 @@ pub struct Args {
     /// Folder that `load` steps may read below; may be given more than once
     #[arg(long, value_name = "DIR")]
     pub source_root: Vec<String>,
+    /// Host that `notify` steps may send to, such as hooks.example.com, with :port where that is not 443; may be
+    /// given more than once
+    #[arg(long, value_name = "HOST")]
+    pub notify_host: Vec<String>,
     /// Folder of plans.yml and templates, in place of those that ship with the binary
     #[arg(long, value_name = "DIR")]
     pub configs: Option<PathBuf>,
@@ -38,10 +42,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (clock, chance) = (Clock::system(), Chance::system());
     let data_dir = DataDir::open(&args.data_dir)?;
     let (admin_key, made) = admin_key(args.admin_key, &data_dir, &chance)?;
+    let webhook_key = webhook_key::key(data_dir.path(), &chance)?;
     let node = Node::open(Settings {
         data_dir,
         configs: configs::read(args.configs.as_deref())?,
         roots: Roots::parse(&args.source_root)?,
+        webhooks: Webhooks::new(&args.notify_host, webhook_key.clone())?,
+        webhook_key,
         admin_key: admin_key.clone(),
         clock,
         chance,

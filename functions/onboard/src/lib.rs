@@ -4,6 +4,7 @@ pub mod config;
 mod keys;
 mod onboarding;
 mod tenants;
+mod webhook_secret;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use common::clock::{Chance, Clock};
 use common::http::Operators;
-use common::keys::KeyService;
+use common::keys::{KeyService, Secret};
 use common::state::{Ledger, Tenants};
 use common::warehouse::Warehouse;
 use utoipa::openapi::OpenApi;
@@ -31,6 +32,8 @@ pub struct State {
     pub warehouse: Arc<dyn Warehouse>,
     /// Encrypts API keys.
     pub key_service: Arc<dyn KeyService>,
+    /// Signs webhooks: each tenant's secret derives from it.
+    pub webhook_key: Secret,
     /// Who may call; every route here is theirs.
     pub operators: Operators,
     /// Plans and names that are not given away.
@@ -65,6 +68,7 @@ fn routes() -> OpenApiRouter<State> {
         .routes(routes!(keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
+        .routes(routes!(webhook_secret::read))
 }
 
 #[cfg(test)]
@@ -92,6 +96,7 @@ mod tests {
                 ("/api/v1/tenants/{tenant_id}/api-keys", vec!["get"]),
                 ("/api/v1/tenants/{tenant_id}/api-keys/rotate", vec!["post"]),
                 ("/api/v1/tenants/{tenant_id}/api-keys/{api_key_id}", vec!["delete"]),
+                ("/api/v1/tenants/{tenant_id}/webhook-secret", vec!["get"]),
             ]
         );
         let schemas = document["components"]["schemas"].as_object().unwrap();

@@ -47,6 +47,8 @@ pub struct Context {
     pub catalog: Arc<Catalog>,
     /// Where `load` steps may read.
     pub roots: Arc<Roots>,
+    /// Where `notify` steps may send.
+    pub webhooks: Arc<Webhooks>,
     /// The time.
     pub clock: Clock,
     /// Chance, for the waits between tries.

@@ -9,6 +9,7 @@ use crate::world::{ONBOARD, World, acme, request};
 const ACME: &str = "/api/v1/tenants/acme";
 const KEYS: &str = "/api/v1/tenants/acme/api-keys";
 const ROTATE: &str = "/api/v1/tenants/acme/api-keys/rotate";
+const SECRET: &str = "/api/v1/tenants/acme/webhook-secret";
 const NOBODY: &str = "/api/v1/tenants/nobody";
 const UUID: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
 
@@ -90,6 +91,9 @@ async fn bad_input_is_refused_and_nothing_written() {
         (bare("PATCH", ACME), 415, "application/json"),
         (bare("DELETE", ACME), 405, "DELETE"),
         (bare("GET", &format!("{NOBODY}/api-keys")), 404, "nobody"),
+        (bare("GET", &format!("{NOBODY}/webhook-secret")), 404, "nobody"),
+        (bare("GET", "/api/v1/tenants/Acme/webhook-secret"), 404, "tenant_id"),
+        (bare("POST", SECRET), 405, "POST"),
         (bare("DELETE", &format!("{KEYS}/{UUID}")), 404, UUID),
         (bare("DELETE", &format!("{KEYS}/seven")), 404, "api_key_id"),
         (bare("DELETE", &format!("{NOBODY}/api-keys/{UUID}")), 404, "nobody"),
@@ -127,6 +131,7 @@ async fn every_route_is_for_operators_whatever_else_is_wrong() {
         ("GET", KEYS),
         ("DELETE", &format!("{KEYS}/{UUID}")),
         ("POST", ROTATE),
+        ("GET", SECRET),
     ] {
         for key in [None, Some(""), Some("operato"), Some("operator2")] {
             let mut request = request(method, path, Some(&json!("not an object")));

@@ -7,6 +7,7 @@ mod faults;
 mod interrupted;
 mod key_routes;
 mod tenant_routes;
+mod webhook_secret;
 mod world;
 
 use serde_json::json;
@@ -148,15 +149,21 @@ fn the_key_is_in_no_log() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // For all threads: what the tests beside this one log is looked through as well.
     tracing::subscriber::set_global_default(logging.unwrap()).unwrap();
-    let (key, rotated) = runtime.block_on(async {
+    let (key, rotated, webhooks) = runtime.block_on(async {
         let key = world.onboard().await;
         assert!(world.key_works(&key).await);
         let (_, body) = world.post("/api/v1/tenants/acme/api-keys/rotate", &json!({})).await;
-        (key, body["api_key"].as_str().unwrap().to_owned())
+        let secret = world.get("/api/v1/tenants/acme/webhook-secret").await;
+        let secret = secret["webhook_secret"].as_str().unwrap().to_owned();
+        (key, body["api_key"].as_str().unwrap().to_owned(), secret)
     });
     let logged = String::from_utf8(logged.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("tenant onboarded") && logged.contains("\"tenant.id\":\"acme\""));
     for key in [key, rotated] {
         assert!(!logged.contains(&key["acme_api_".len()..]), "{logged}");
+    }
+    assert!(logged.contains("webhook secret read"));
+    for secret in [&webhooks["whsec_".len()..], crate::world::WEBHOOK_KEY] {
+        assert!(!logged.contains(secret), "{logged}");
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, Request};
 use chrono::DateTime;
 use common::api_key::{ApiKey, key_aad};
@@ -27,6 +28,8 @@ use tower::ServiceExt;
 use crate::faults::{Faults, Faulty};
 
 pub const ONBOARD: &str = "/api/v1/tenants/onboard";
+
+pub const WEBHOOK_KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// The body of the tenant that most tests onboard.
 pub fn acme() -> Value {
@@ -69,6 +72,7 @@ impl World {
             ledger: Arc::new(Faulty::new(state.clone(), faults.clone())),
             warehouse: Arc::new(Faulty::new(warehouse.clone(), faults.clone())),
             key_service: Arc::new(Faulty::new(Arc::new(Masked), faults.clone())),
+            webhook_key: Secret::new(WEBHOOK_KEY),
             operators,
             config: Arc::new(onboard::Config {
                 denied: ["billing_export".to_owned()].into(),
@@ -87,10 +91,16 @@ impl World {
 
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> (u16, Value) {
+        let (parts, body) = self.answer(request).await;
+        (parts.status.as_u16(), body)
+    }
+
+    /// Sends a request as it is and answers the headers too.
+    pub async fn answer(&self, request: Request<Body>) -> (Parts, Value) {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        (parts, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
     /// Sends an operator's request.

@@ -46,6 +46,36 @@ async fn the_admin_key_is_shown_once_and_the_folder_is_served_once() {
 }
 
 #[tokio::test]
+async fn webhook_secrets_outlive_the_server_and_a_host_that_cannot_be_one_keeps_it_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = async |server: &Server| {
+        let path = "/api/v1/tenants/acme/webhook-secret";
+        let (status, answer) = server.operator("GET", path, &Json::Null).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["webhook_secret"].as_str().unwrap().to_owned()
+    };
+    let server = Server::start(folder.path(), &["--notify-host", "hooks.example.com"]).await;
+    server.onboard("acme", "STARTER").await;
+    let secret = read(&server).await;
+    let first = server.terminate(STOPS_WITHIN).await;
+    assert!(first.stderr.contains("webhook secret read"), "{first:?}");
+    let file = folder.path().join("webhook-key");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    for secret in [&secret, &std::fs::read_to_string(file).unwrap()] {
+        assert!(!first.stderr.contains(secret) && !first.stdout.contains(secret), "{first:?}");
+    }
+    assert_eq!(read(&Server::start(folder.path(), &[]).await).await, secret);
+
+    let folder = folder.path().to_str().unwrap();
+    for host in ["127.0.0.1", "*.example.com", "localhost"] {
+        let args = ["serve", "--port", "0", "--data-dir", folder, "--notify-host", host];
+        let ended = headgate(args).await;
+        assert_ne!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("webhook host '{host}' ")), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn other_processes_load_and_query_what_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

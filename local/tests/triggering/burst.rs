@@ -15,7 +15,7 @@ use common::warehouse::{Query, Value as Cell, Warehouse};
 use local::node::{DataDir, Node, Settings};
 use local::state::SqliteState;
 use local::{admin, configs};
-use pipeline::Roots;
+use pipeline::{Roots, Webhooks};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -38,6 +38,8 @@ async fn two_hundred_at_once_are_let_in_by_the_plan() {
         data_dir: data_dir(),
         configs: configs::read(None).unwrap(),
         roots: Roots::default(),
+        webhooks: Webhooks::none(),
+        webhook_key: Secret::new("webhooks"),
         admin_key: Secret::new(ADMIN),
         clock: clock.clone(),
         chance: Chance::system(),

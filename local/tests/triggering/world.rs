@@ -21,7 +21,7 @@ use local::node::DataDir;
 use local::state::SqliteState;
 use local::warehouse::EmbeddedWarehouse;
 use local::{admin, configs, events};
-use pipeline::Roots;
+use pipeline::{Roots, Webhooks};
 use scheduler::{queue, reaper};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -80,6 +80,7 @@ impl World {
             key_service: Arc::new(
                 FileKeys::open(&folder.path().join("key"), chance.clone()).unwrap(),
             ),
+            webhook_key: Secret::new("webhooks"),
             operators: admin::operators(&Secret::new(ADMIN)),
             config: Arc::new(onboard::Config::new(configs.plans)),
             clock: clock.clone(),
@@ -94,6 +95,7 @@ impl World {
             events: Arc::new(publisher),
             catalog: templates,
             roots: Arc::new(Roots::default()),
+            webhooks: Arc::new(Webhooks::none()),
             clock: clock.clone(),
             chance: chance.clone(),
         };

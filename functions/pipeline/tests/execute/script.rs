@@ -19,7 +19,7 @@ use common::warehouse::{
     TableDefinition, TableRef, Target, Value, Warehouse, Written,
 };
 use futures::FutureExt;
-use pipeline::{Assignment, Context, Exit, Roots, execute};
+use pipeline::{Assignment, Context, Exit, Roots, Webhooks, execute};
 use tokio_util::sync::CancellationToken;
 
 const TEMPLATE: &str = r#"description: Copies a day.
@@ -167,7 +167,7 @@ impl Scene {
     }
 
     pub(crate) async fn execute_until(&self, stop: CancellationToken) -> Exit {
-        let now = self.run().created_at;
+        let Run { tenant_id, run_id, created_at: now, .. } = self.run();
         let context = Context {
             warehouse: Arc::new(self.clone()),
             runs: Arc::new(self.clone()),
@@ -176,15 +176,12 @@ impl Scene {
                 Catalog::from_files([("a/b/c.yml", TEMPLATE), ("a/b/load.yml", LOADING)]).unwrap(),
             ),
             roots: Arc::new(Roots::default()),
+            webhooks: Arc::new(Webhooks::none()),
             clock: Clock::from_fn(move || now),
             chance: Chance::seeded(1),
         };
-        let assignment = Assignment {
-            tenant_id: self.run().tenant_id,
-            run_id: self.run().run_id,
-            attempt: 1,
-            execution: "execution-1".to_owned(),
-        };
+        let execution = "execution-1".to_owned();
+        let assignment = Assignment { tenant_id, run_id, attempt: 1, execution };
         // Boxed as Send: an execution may be a task of its own.
         execute(&context, &assignment, stop).boxed().await
     }
