@@ -77,11 +77,14 @@ pub struct Rows {
 }
 
 /// How a query's rows change their target; each is atomic for readers.
+///
+/// The last two go by keys: columns of INT64, NUMERIC, BOOL, STRING, BYTES, DATE, DATETIME, TIME or TIMESTAMP.
+/// A NULL in a key, and a key that two rows of the result share, fail the whole write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteMode {
     /// The target holds these rows and no others.
     Replace,
-    /// The rows are added.
+    /// The rows are added, also where they are there already.
     Append,
     /// Exactly the rows of `from..=to` of the partitioning column are replaced, also by nothing. A row of
     /// the result outside the range fails the write.
@@ -90,6 +93,17 @@ pub enum WriteMode {
         from: NaiveDate,
         /// Last day.
         to: NaiveDate,
+    },
+    /// The rows whose keys the target does not hold are added.
+    AppendNew {
+        /// The columns that make a row the same one.
+        keys: Vec<String>,
+    },
+    /// A row whose keys the target holds takes that row's place, any other is added. A target that holds one
+    /// of these keys twice fails the write.
+    Merge {
+        /// The columns that make a row the same one.
+        keys: Vec<String>,
     },
 }
 
@@ -106,10 +120,10 @@ pub struct Target {
     pub mode: WriteMode,
 }
 
-/// What a write or load did.
+/// What a write, load or export did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Rows written.
+    /// Rows written: added or changed in a table, put into a file.
     pub rows: u64,
     /// Bytes read.
     pub bytes: u64,
@@ -146,6 +160,15 @@ pub struct Load {
     pub columns: Vec<Column>,
     /// How many bad records may be left out before the load fails.
     pub max_bad_records: u64,
+}
+
+/// A file that a query's rows are written to.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// A `gs://` URI or an absolute path, already allowed by the caller.
+    pub uri: String,
+    /// How to write it. NULL is an empty field of CSV, or its null marker.
+    pub format: Format,
 }
 
 /// What a statement would read.
@@ -220,6 +243,15 @@ pub trait Warehouse: Send + Sync {
         &self,
         load: &Load,
         target: &Target,
+        job: &JobOptions,
+    ) -> Result<Written, PortError>;
+
+    /// Runs one SELECT as a job and writes its rows into one file, in the query's order, whole or not at all:
+    /// a file of this name is replaced. A job of this id that is `Done` answers what it did.
+    async fn export(
+        &self,
+        query: &Query,
+        export: &Export,
         job: &JobOptions,
     ) -> Result<Written, PortError>;
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use common::clock::Clock;
 use common::port::PortError;
 use common::warehouse::{
-    DataType, DatasetName, DryRun, Ensured, JobId, JobOptions, JobState, Load, Query, Rows,
+    DataType, DatasetName, DryRun, Ensured, Export, JobId, JobOptions, JobState, Load, Query, Rows,
     TableDefinition, TableRef, Target, Value, Warehouse, Written,
 };
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -22,8 +22,10 @@ use rusqlite::Transaction;
 use crate::db::Db;
 
 mod catalog;
+mod export;
 mod files;
 mod jobs;
+mod keyed;
 mod load;
 mod numeric;
 mod scan;
@@ -240,6 +242,18 @@ impl Warehouse for EmbeddedWarehouse {
     ) -> Result<Written, PortError> {
         let work = |running: Arc<jobs::Running>| async move {
             self.write_file(load, target, job, &running).await
+        };
+        self.run_job(job, work).await
+    }
+
+    async fn export(
+        &self,
+        query: &Query,
+        export: &Export,
+        job: &JobOptions,
+    ) -> Result<Written, PortError> {
+        let work = |running: Arc<jobs::Running>| async move {
+            self.write_export(query, export, job, &running).await
         };
         self.run_job(job, work).await
     }

@@ -17,6 +17,8 @@ macro_rules! promises {
 promises!(
     replaces_and_appends,
     overwrites_partitions,
+    writes_by_keys,
+    writes_by_keys_over_partitions,
     runs_a_job_once,
     never_lands_a_cancelled_job,
     refuses_other_statements,

@@ -95,6 +95,60 @@ pub async fn overwrites_partitions(warehouse: &dyn Warehouse) {
     assert_eq!(rows(warehouse, read).await, ["2026-01-01|1", "2026-01-03|3"]);
 }
 
+/// Merging replaces the rows whose keys are there and adds the others; appending by a key adds those alone.
+/// What the keys leave open is refused whole.
+pub async fn writes_by_keys(warehouse: &dyn Warehouse) {
+    dataset(warehouse, "c_keys").await;
+    let keys = || vec!["a".to_owned(), "b".to_owned()];
+    let merge = target("c_keys.t", WriteMode::Merge { keys: keys() }, None);
+    let append = target("c_keys.t", WriteMode::AppendNew { keys: keys() }, None);
+    let read = "SELECT a, b, n FROM c_keys.t ORDER BY a, b, n";
+    let two = "SELECT 1 AS a, 'x' AS b, 10 AS n UNION ALL SELECT 1, 'y', 11";
+    assert_eq!(write(warehouse, "keys-1", two, &merge).await.unwrap(), 2);
+    for again in ["keys-2", "keys-3"] {
+        // A new order of columns, one row that is there and one that is not.
+        let next = "SELECT 20 AS n, 'x' AS b, 1 AS a UNION ALL SELECT 30, 'x', 2";
+        assert_eq!(write(warehouse, again, next, &merge).await.unwrap(), 2);
+        assert_eq!(rows(warehouse, read).await, ["1|x|20", "1|y|11", "2|x|30"]);
+    }
+    let more = "SELECT 1 AS a, 'x' AS b, 99 AS n UNION ALL SELECT 3, 'x', 40";
+    assert_eq!(write(warehouse, "keys-4", more, &append).await.unwrap(), 1);
+    assert_eq!(write(warehouse, "keys-5", more, &append).await.unwrap(), 0);
+    let expected = ["1|x|20", "1|y|11", "2|x|30", "3|x|40"];
+    assert_eq!(rows(warehouse, read).await, expected);
+    let nothing = "SELECT a, b, n FROM c_keys.t WHERE FALSE";
+    assert_eq!(write(warehouse, "keys-6", nothing, &merge).await.unwrap(), 0);
+    let twice = "SELECT 9 AS a, 'x' AS b, 1 AS n UNION ALL SELECT 9, 'x', 2";
+    let null = "SELECT 9 AS a, CAST(NULL AS STRING) AS b, 1 AS n";
+    for (id, sql) in [("keys-7", twice), ("keys-8", null)] {
+        for (mode, into) in [("m", &merge), ("a", &append)] {
+            let error = write(warehouse, &format!("{id}{mode}"), sql, into).await.unwrap_err();
+            assert!(matches!(error, PortError::InvalidQuery(_)), "{sql}: {error}");
+        }
+    }
+    let none = target("c_keys.t", WriteMode::Merge { keys: vec!["gone".to_owned()] }, None);
+    write(warehouse, "keys-9", two, &none).await.unwrap_err();
+    assert_eq!(rows(warehouse, read).await, expected);
+    // A table that holds a key twice does not say which row to replace.
+    let plain = target("c_keys.t", WriteMode::Append, None);
+    write(warehouse, "keys-10", "SELECT 3 AS a, 'x' AS b, 41 AS n", &plain).await.unwrap();
+    write(warehouse, "keys-11", "SELECT 3 AS a, 'x' AS b, 42 AS n", &merge).await.unwrap_err();
+    assert_eq!(rows(warehouse, read).await.len(), 5);
+}
+
+/// Merging and overwriting find the rows of every partition.
+pub async fn writes_by_keys_over_partitions(warehouse: &dyn Warehouse) {
+    dataset(warehouse, "c_keyed_parts").await;
+    let mode = WriteMode::Merge { keys: vec!["k".to_owned()] };
+    let merge = target("c_keyed_parts.t", mode, Some("d"));
+    let two = "SELECT DATE '2026-01-01' AS d, 1 AS k UNION ALL SELECT DATE '2026-01-02', 2";
+    write(warehouse, "keyed-1", two, &merge).await.unwrap();
+    // The row moves to another day.
+    write(warehouse, "keyed-2", "SELECT DATE '2026-01-03' AS d, 1 AS k", &merge).await.unwrap();
+    let read = "SELECT d, k FROM c_keyed_parts.t ORDER BY k";
+    assert_eq!(rows(warehouse, read).await, ["2026-01-03|1", "2026-01-02|2"]);
+}
+
 /// A job's id runs once: the second call answers what the first did.
 pub async fn runs_a_job_once(warehouse: &dyn Warehouse) {
     dataset(warehouse, "c_once").await;

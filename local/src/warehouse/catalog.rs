@@ -156,7 +156,8 @@ pub(super) fn drop_replaced(
     now: DateTime<Utc>,
 ) -> Result<(), PortError> {
     let (from, to) = match mode {
-        WriteMode::Append => return Ok(()),
+        // These drop the files they wrote anew by name.
+        WriteMode::Append | WriteMode::AppendNew { .. } | WriteMode::Merge { .. } => return Ok(()),
         WriteMode::Replace => (None, None),
         WriteMode::OverwritePartition { from, to } => {
             (Some(from.to_string()), Some(to.to_string()))
@@ -167,6 +168,19 @@ pub(super) fn drop_replaced(
           AND (?4 IS NULL OR day BETWEEN ?4 AND ?5)";
     let values = params![table.dataset.as_str(), table.table, now.timestamp_micros(), from, to];
     tx.execute(sql, values).map_err(failed)?;
+    Ok(())
+}
+
+/// Drops these files of a table.
+pub(super) fn drop_files(
+    tx: &Transaction<'_>,
+    paths: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), PortError> {
+    for path in paths {
+        let sql = "UPDATE warehouse_files SET dropped_at = ?2 WHERE path = ?1";
+        tx.execute(sql, params![path, now.timestamp_micros()]).map_err(failed)?;
+    }
     Ok(())
 }
 

@@ -13,8 +13,10 @@ use futures::TryStreamExt;
 
 use super::EmbeddedWarehouse;
 use super::catalog;
+use super::catalog::StoredFile;
 use super::files::FileWriter;
 use super::jobs::Running;
+use super::keyed::{Incoming, Matched};
 use super::load::Reader;
 use super::sql;
 use super::values::schema_of;
@@ -27,6 +29,14 @@ struct Destination<'t> {
     places: Vec<usize>,
 }
 
+/// New rows on their way into new files.
+enum Sink {
+    /// As they come.
+    Rows(FileWriter),
+    /// By their keys, against the files that the table had when the write began.
+    Keyed { writer: FileWriter, incoming: Box<Incoming>, before: Vec<StoredFile> },
+}
+
 impl EmbeddedWarehouse {
     pub(super) async fn write_query(
         &self,
@@ -35,17 +45,19 @@ impl EmbeddedWarehouse {
         job: &JobOptions,
         running: &Running,
     ) -> Result<Written, PortError> {
+        // Listed before the statement is bound: what changes from here on is a conflict at the commit.
+        let before = self.files(&target.table)?;
         let prepared = self.prepare(query)?;
         within(job, prepared.bytes)?;
         let columns = columns(&prepared.columns)?;
         let destination = self.destination(target, &columns)?;
-        let mut writer = self.writer(&destination)?;
+        let mut sink = self.sink(&destination, before)?;
         let mut rows = sql::stream(&self.session, &prepared).await?;
         let mut written = Written { bytes: prepared.bytes, ..Written::default() };
         while let Some(batch) = rows.try_next().await.map_err(sql::refusal::executed)? {
-            written.rows += push(&mut writer, &destination, &batch)?;
+            written.rows += push(&mut sink, &destination, &batch)?;
         }
-        self.commit(&destination, &mut writer, &written, job, running)?;
+        self.commit(&destination, sink, &mut written, job, running).await?;
         Ok(written)
     }
 
@@ -56,19 +68,24 @@ impl EmbeddedWarehouse {
         job: &JobOptions,
         running: &Running,
     ) -> Result<Written, PortError> {
+        let before = self.files(&target.table)?;
         let (mut reader, bytes) = Reader::open(load)?;
         within(job, bytes)?;
         let destination = self.destination(target, &load.columns)?;
-        let mut writer = self.writer(&destination)?;
+        let mut sink = self.sink(&destination, before)?;
         let mut written = Written { bytes, ..Written::default() };
         while let Some(batch) = reader.next_batch()? {
-            written.rows += push(&mut writer, &destination, &batch)?;
+            written.rows += push(&mut sink, &destination, &batch)?;
             // Between batches a cancellation or the timeout may come through.
             tokio::task::yield_now().await;
         }
         written.bad_records = reader.into_bad();
-        self.commit(&destination, &mut writer, &written, job, running)?;
+        self.commit(&destination, sink, &mut written, job, running).await?;
         Ok(written)
+    }
+
+    fn files(&self, table: &TableRef) -> Result<Vec<StoredFile>, PortError> {
+        self.db.read(|tx| catalog::files(tx, table))
     }
 
     fn destination<'t>(
@@ -108,6 +125,24 @@ impl EmbeddedWarehouse {
         Ok(Destination { target, definition, places })
     }
 
+    fn sink(
+        &self,
+        destination: &Destination<'_>,
+        before: Vec<StoredFile>,
+    ) -> Result<Sink, PortError> {
+        let Target { table, mode, .. } = destination.target;
+        let (keys, matched) = match mode {
+            WriteMode::Replace | WriteMode::Append | WriteMode::OverwritePartition { .. } => {
+                return self.writer(destination).map(Sink::Rows);
+            }
+            WriteMode::AppendNew { keys } => (keys, Matched::Stays),
+            WriteMode::Merge { keys } => (keys, Matched::Replaced),
+        };
+        let columns = &destination.definition.schema.fields;
+        let incoming = Box::new(Incoming::new(table, columns, keys, matched)?);
+        Ok(Sink::Keyed { writer: self.writer(destination)?, incoming, before })
+    }
+
     fn writer(&self, destination: &Destination<'_>) -> Result<FileWriter, PortError> {
         let number = self.db.write(catalog::next_number)?;
         let columns = &destination.definition.schema.fields;
@@ -119,14 +154,22 @@ impl EmbeddedWarehouse {
     }
 
     /// The one moment a write takes effect.
-    fn commit(
+    async fn commit(
         &self,
         destination: &Destination<'_>,
-        writer: &mut FileWriter,
-        written: &Written,
+        sink: Sink,
+        written: &mut Written,
         job: &JobOptions,
         running: &Running,
     ) -> Result<(), PortError> {
+        let (mut writer, keyed) = match sink {
+            Sink::Rows(writer) => (writer, None),
+            Sink::Keyed { mut writer, incoming, before } => {
+                let fold = incoming.fold(&self.root, &before, &mut writer).await?;
+                written.rows = fold.rows;
+                (writer, Some((before, fold.dropped)))
+            }
+        };
         let files = writer.finish()?;
         let Target { table, mode, .. } = destination.target;
         let now = self.clock.now();
@@ -145,6 +188,13 @@ impl EmbeddedWarehouse {
                     "files of {table} were swept before the commit"
                 )));
             }
+            if let Some((before, dropped)) = &keyed {
+                if catalog::files(tx, table)? != *before {
+                    let message = format!("{table} was changed by another write meanwhile");
+                    return Err(PortError::Conflict(message));
+                }
+                catalog::drop_files(tx, dropped, now)?;
+            }
             catalog::drop_replaced(tx, table, mode, now)?;
             catalog::list(tx, table, &files, now)?;
             catalog::job_done(tx, &job.id, written, now)
@@ -155,7 +205,7 @@ impl EmbeddedWarehouse {
 }
 
 /// Refuses a job id that has ended.
-fn ended(state: JobState, id: &JobId) -> Result<(), PortError> {
+pub(super) fn ended(state: JobState, id: &JobId) -> Result<(), PortError> {
     match state {
         JobState::Unknown | JobState::Running => Ok(()),
         JobState::Done(_) => {
@@ -172,7 +222,7 @@ pub(super) fn cancelled(id: &JobId) -> PortError {
     PortError::other(format!("the job {id}"), "cancelled")
 }
 
-fn within(job: &JobOptions, bytes: u64) -> Result<(), PortError> {
+pub(super) fn within(job: &JobOptions, bytes: u64) -> Result<(), PortError> {
     match job.maximum_bytes {
         Some(limit) if bytes > limit => Err(PortError::InvalidQuery(format!(
             "the statement reads {bytes} bytes, more than the {limit} bytes allowed"
@@ -182,7 +232,7 @@ fn within(job: &JobOptions, bytes: u64) -> Result<(), PortError> {
 }
 
 /// A result's columns as a table's; each must have a name of its own.
-fn columns(result: &[(String, DataType)]) -> Result<Vec<Column>, PortError> {
+pub(super) fn columns(result: &[(String, DataType)]) -> Result<Vec<Column>, PortError> {
     let mut columns: Vec<Column> = Vec::with_capacity(result.len());
     for (name, kind) in result {
         if columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)) {
@@ -267,7 +317,7 @@ fn fit(table: &[Column], written: &[Column], name: &TableRef) -> Result<Vec<usiz
 }
 
 fn push(
-    writer: &mut FileWriter,
+    sink: &mut Sink,
     destination: &Destination<'_>,
     batch: &RecordBatch,
 ) -> Result<u64, PortError> {
@@ -284,20 +334,25 @@ fn push(
     }
     let batch = RecordBatch::try_new(schema_of(columns), arrays)
         .map_err(|e| PortError::other(format!("rows of {table}"), e))?;
-    let field = destination.definition.time_partitioning.as_ref().map(|p| p.field.as_str());
-    let allowed = |day: Option<NaiveDate>| match (&destination.target.mode, day) {
-        (WriteMode::OverwritePartition { from, to }, Some(day)) if (*from..=*to).contains(&day) => {
-            Ok(())
-        }
-        (WriteMode::OverwritePartition { from, to }, day) => {
-            let day = day.map_or_else(|| "NULL".to_owned(), |d| d.to_string());
-            let field = field.unwrap_or_default();
-            Err(PortError::InvalidQuery(format!(
-                "a row of the result has {field} {day}, outside {from} to {to} that {table} is overwritten in"
-            )))
-        }
-        (WriteMode::Replace | WriteMode::Append, _) => Ok(()),
-    };
-    writer.push(&batch, allowed)?;
-    Ok(batch.num_rows() as u64)
+    let rows = batch.num_rows() as u64;
+    match sink {
+        Sink::Rows(writer) => writer.push(&batch, |day| allowed(destination, day))?,
+        Sink::Keyed { incoming, .. } => incoming.push(batch)?,
+    }
+    Ok(rows)
+}
+
+/// Whether a row of this day may be written.
+fn allowed(destination: &Destination<'_>, day: Option<NaiveDate>) -> Result<(), PortError> {
+    let Target { table, mode, .. } = destination.target;
+    let WriteMode::OverwritePartition { from, to } = mode else { return Ok(()) };
+    if day.is_some_and(|day| (*from..=*to).contains(&day)) {
+        return Ok(());
+    }
+    let day = day.map_or_else(|| "NULL".to_owned(), |d| d.to_string());
+    let partitioning = destination.definition.time_partitioning.as_ref();
+    let field = partitioning.map_or("", |p| p.field.as_str());
+    Err(PortError::InvalidQuery(format!(
+        "a row of the result has {field} {day}, outside {from} to {to} that {table} is overwritten in"
+    )))
 }

@@ -14,8 +14,8 @@ use common::state::{
 };
 use common::tenant::{Profile, Subscription, TenantId};
 use common::warehouse::{
-    DatasetName, DryRun, Ensured, JobId, JobOptions, JobState, Load, Query, Rows, TableDefinition,
-    TableRef, Target, Warehouse, Written,
+    DatasetName, DryRun, Ensured, Export, JobId, JobOptions, JobState, Load, Query, Rows,
+    TableDefinition, TableRef, Target, Warehouse, Written,
 };
 use uuid::Uuid;
 
@@ -204,6 +204,10 @@ impl Warehouse for Faulty<Datasets> {
 
     async fn load(&self, _: &Load, _: &Target, _: &JobOptions) -> Result<Written, PortError> {
         unreachable!("onboarding loads no file")
+    }
+
+    async fn export(&self, _: &Query, _: &Export, _: &JobOptions) -> Result<Written, PortError> {
+        unreachable!("onboarding writes no file")
     }
 
     async fn dry_run(&self, _: &Query) -> Result<DryRun, PortError> {

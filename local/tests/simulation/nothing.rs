@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use common::port::PortError;
 use common::warehouse::{
-    DatasetName, DryRun, Ensured, JobId, JobOptions, JobState, Load, Query, Rows, TableDefinition,
-    TableRef, Target, Warehouse, Written,
+    DatasetName, DryRun, Ensured, Export, JobId, JobOptions, JobState, Load, Query, Rows,
+    TableDefinition, TableRef, Target, Warehouse, Written,
 };
 
 pub(crate) struct Nothing;
@@ -45,6 +45,10 @@ impl Warehouse for Nothing {
     }
 
     async fn load(&self, _: &Load, _: &Target, _: &JobOptions) -> Result<Written, PortError> {
+        nothing()
+    }
+
+    async fn export(&self, _: &Query, _: &Export, _: &JobOptions) -> Result<Written, PortError> {
         nothing()
     }
 
