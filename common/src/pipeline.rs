@@ -21,12 +21,14 @@ pub mod params;
 pub mod parse;
 mod scan;
 pub mod spec;
+mod uri;
 mod validate;
 
 pub use catalog::Catalog;
 pub use check::Check;
 pub use diagnostic::Diagnostic;
 pub use params::{ParamError, ParamType, Parameter};
+pub use uri::Uri;
 
 /// A template's id: `<provider>/<domain>/<name>`, each part `[a-z][a-z0-9_]*`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,6 +117,8 @@ pub struct Template {
     pub sources: Vec<TableRef>,
     /// How many steps run at once.
     pub max_parallel: usize,
+    /// How long a run may take, where the template says so.
+    pub timeout: Option<Duration>,
     /// The steps; every dependency stands before its dependents.
     pub steps: Vec<Step>,
 }
@@ -124,14 +128,39 @@ pub struct Template {
 pub struct Step {
     /// Its id, unique in the template.
     pub id: String,
-    /// Indices into [`Template::steps`] of the steps that must end well first.
+    /// Indices into [`Template::steps`] of the steps that must end first.
     pub depends_on: Vec<usize>,
+    /// How they must have ended.
+    pub on: On,
     /// After this one attempt is cancelled.
     pub timeout: Duration,
     /// What happens when an attempt fails for a reason that may pass.
     pub retries: Retries,
     /// What it does.
     pub action: Action,
+}
+
+/// When a step runs, by how the steps it depends on have ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum On {
+    /// All of them well.
+    #[default]
+    Success,
+    /// One of them not well.
+    Failure,
+    /// However they did.
+    Always,
+}
+
+impl On {
+    /// The word of templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Always => "always",
+        }
+    }
 }
 
 /// How often and how soon a failed attempt is repeated.
@@ -153,7 +182,11 @@ pub enum Action {
     /// Loads a file.
     Load(LoadAction),
     /// Looks at data.
-    Check(Vec<Check>),
+    Check(CheckAction),
+    /// Writes a query's rows into a file.
+    Export(ExportAction),
+    /// Tells somebody about the run.
+    Notify(NotifyAction),
 }
 
 impl Action {
@@ -163,6 +196,25 @@ impl Action {
             Self::Sql(_) => "sql",
             Self::Load(_) => "load",
             Self::Check(_) => "check",
+            Self::Export(_) => "export",
+            Self::Notify(_) => "notify",
+        }
+    }
+
+    /// The table that it writes.
+    pub fn target(&self) -> Option<&TargetTable> {
+        match self {
+            Self::Sql(sql) => Some(&sql.target),
+            Self::Load(load) => Some(&load.target),
+            Self::Check(_) | Self::Export(_) | Self::Notify(_) => None,
+        }
+    }
+
+    /// Whether it runs as one warehouse job, which is ended before the step is.
+    pub fn is_job(&self) -> bool {
+        match self {
+            Self::Sql(_) | Self::Load(_) | Self::Export(_) => true,
+            Self::Check(_) | Self::Notify(_) => false,
         }
     }
 }
@@ -172,8 +224,41 @@ impl Action {
 pub struct SqlAction {
     /// One SELECT.
     pub query: Statement,
+    /// The most bytes it may read.
+    pub max_bytes: Option<u64>,
     /// Where its rows go.
     pub target: TargetTable,
+}
+
+/// Checks of one table.
+#[derive(Debug, Clone)]
+pub struct CheckAction {
+    /// The most bytes each query may read.
+    pub max_bytes: Option<u64>,
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+/// A query and the file its rows go to.
+#[derive(Debug, Clone)]
+pub struct ExportAction {
+    /// One SELECT.
+    pub query: Statement,
+    /// The most bytes it may read.
+    pub max_bytes: Option<u64>,
+    /// The file.
+    pub uri: Uri,
+    /// Its format.
+    pub format: Format,
+}
+
+/// A message to a webhook.
+#[derive(Debug, Clone)]
+pub struct NotifyAction {
+    /// Where to; held against the operator's hosts when it is sent.
+    pub url: Uri,
+    /// What the template's author wants to say.
+    pub message: String,
 }
 
 /// A file and where its rows go.
@@ -187,17 +272,10 @@ pub struct LoadAction {
     pub columns: Vec<Column>,
     /// How many bad records are left out before the load fails.
     pub max_bad_records: u64,
+    /// The most bytes the file may have.
+    pub max_bytes: Option<u64>,
     /// Where its rows go.
     pub target: TargetTable,
-}
-
-/// Where a load's file is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Uri {
-    /// By this STRING parameter.
-    Parameter(String),
-    /// In the template.
-    Literal(String),
 }
 
 /// A table of the tenant's dataset that a step writes.
@@ -220,12 +298,22 @@ pub enum Mode {
     Replace,
     /// The rows are added, also where they are there already.
     Append,
+    /// The rows whose keys the table does not hold are added.
+    AppendNew {
+        /// The columns that make a row the same one.
+        keys: Vec<String>,
+    },
     /// The days between two DATE parameters are replaced, both included.
     OverwritePartition {
         /// The parameter of the first day.
         from: String,
         /// The parameter of the last day.
         to: String,
+    },
+    /// Rows whose keys the table holds take their places, others are added.
+    Merge {
+        /// The columns that make a row the same one.
+        keys: Vec<String>,
     },
 }
 

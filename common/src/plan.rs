@@ -16,9 +16,20 @@ pub struct Limits {
     pub concurrent_limit: u32,
     /// Runs that wait for a slot.
     pub max_queued: u32,
-    /// Bytes that the statements of a run may read, each.
+    /// Bytes that the statements of a run may read together.
     pub max_bytes: u64,
+    /// Steps of a run at once; a template may say fewer.
+    #[serde(default = "steps_at_once")]
+    pub max_parallel: u32,
 }
+
+/// What a plan without a `max_parallel` has, as a template without one.
+pub fn steps_at_once() -> u32 {
+    4
+}
+
+/// The most steps of a run at once.
+const MOST_PARALLEL: u32 = 16;
 
 /// BigQuery runs or queues about 20 changes of one table at once; more runs of one tenant would collide.
 const MOST_CONCURRENT: u32 = 20;
@@ -37,6 +48,10 @@ impl Limits {
         if self.monthly_limit < self.daily_limit {
             let rule = format!("must be at least the daily limit, {}", self.daily_limit);
             return error("monthly_limit", self.monthly_limit.into(), rule);
+        }
+        if self.max_parallel == 0 || self.max_parallel > MOST_PARALLEL {
+            let rule = format!("must be 1 to {MOST_PARALLEL}");
+            return error("max_parallel", self.max_parallel.into(), rule);
         }
         if self.max_bytes == 0 {
             return error("max_bytes", 0, "must be at least 1".to_owned());

@@ -168,8 +168,10 @@ pub struct Run {
     pub attempt: u32,
     /// How long an execution may take.
     pub timeout: Duration,
-    /// Bytes that each of its statements may read: the plan's at admission.
+    /// Bytes that its statements may read together: the plan's at admission.
     pub max_bytes: u64,
+    /// Steps at once: the plan's at admission.
+    pub max_parallel: u32,
     /// When it was admitted.
     pub created_at: DateTime<Utc>,
     /// When it got its slot.
@@ -222,7 +224,7 @@ pub struct StepLog {
     pub user_id: UserId,
     /// The step's id in the template.
     pub step_id: String,
-    /// `sql`, `load` or `check`.
+    /// `sql`, `load`, `check`, `export` or `notify`.
     pub step_type: String,
     /// The run's attempt.
     pub attempt: u32,

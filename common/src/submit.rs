@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::clock::{Chance, Clock};
 use crate::jobs::JobLauncher;
-use crate::pipeline::{Catalog, ParamError, TemplateId, params};
+use crate::pipeline::{Catalog, ParamError, Template, params};
 use crate::plan::Limits;
 use crate::port::PortError;
 use crate::quota::{Change, Counts, Entry, EntryState, Limit, Outcome, retry_at};
@@ -34,7 +34,7 @@ pub struct Policy {
     pub start_within: TimeDelta,
     /// A queued run expires after this.
     pub queued_for: TimeDelta,
-    /// How long an execution may take.
+    /// The longest an execution may take; a template may say less.
     pub run_timeout: Duration,
     /// Slots of the whole deployment, best effort; `None` for no bound, 0 starts nothing.
     pub max_running: Option<u32>,
@@ -169,12 +169,12 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
     else {
         return Ok(Submission::Refused(Refusal::UnknownTemplate));
     };
-    let parameters = match params::resolve(template, &request.parameters) {
+    let now = gate.clock.now();
+    let parameters = match params::resolve(template, &request.parameters, now) {
         Ok(parameters) => params::to_stored(&parameters),
         Err(errors) => return Ok(Submission::Refused(Refusal::Parameters(errors))),
     };
 
-    let now = gate.clock.now();
     let token = gate.chance.uuid();
     let run_id = request.derived.as_ref().map_or_else(|| RunId(gate.chance.uuid()), |d| d.run_id);
     let admit = Change::Admit {
@@ -188,7 +188,7 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
     let limits = answer.subscription.as_ref().map(|s| s.limits);
     match (answer.outcome, limits) {
         (Outcome::Held { entry, position }, Some(limits)) if entry.token == token => {
-            let run = new_run(gate, request, template.id.clone(), parameters, &entry, &limits);
+            let run = new_run(gate, request, template, parameters, &entry, &limits);
             record(gate, request, run, &entry, position).await
         }
         (Outcome::Held { .. }, _) => {
@@ -235,7 +235,7 @@ async fn existing(gate: &Gate, request: &Request) -> Result<Option<Submission>, 
 fn new_run(
     gate: &Gate,
     request: &Request,
-    pipeline: TemplateId,
+    template: &Template,
     parameters: Json,
     entry: &Entry,
     limits: &Limits,
@@ -246,14 +246,15 @@ fn new_run(
         run_id: entry.run_id,
         tenant_id: request.tenant_id.clone(),
         user_id: request.user_id.clone(),
-        pipeline,
+        pipeline: template.id.clone(),
         status: if holds_slot { RunStatus::Running } else { RunStatus::Queued },
         parameters,
         fingerprint: request.derived.as_ref().map(|d| d.fingerprint.clone()),
         day: entry.day,
         attempt: entry.attempt,
-        timeout: gate.policy.run_timeout,
+        timeout: template.timeout.unwrap_or(gate.policy.run_timeout).min(gate.policy.run_timeout),
         max_bytes: limits.max_bytes,
+        max_parallel: limits.max_parallel,
         created_at: now,
         started_at: holds_slot.then_some(now),
         start_by: holds_slot.then(|| now + gate.policy.start_within),

@@ -25,7 +25,8 @@ fn the_billing_template_replaces_its_range_and_checks_it() {
     let range = Mode::OverwritePartition { from: "date".to_owned(), to: "end_date".to_owned() };
     assert_eq!(sql.target.mode, range);
     assert_eq!(sql.query.params, ["date", "end_date"]);
-    let Action::Check(checks) = &template.steps[1].action else { panic!("then a check step") };
+    let Action::Check(action) = &template.steps[1].action else { panic!("then a check step") };
+    let checks = &action.checks;
     assert!(checks.iter().filter(|check| check.blocking).count() >= 3);
     assert!(checks.len() >= 5);
 }
@@ -129,15 +130,76 @@ fn a_wrong_line_is_found_where_it_stands() {
             "mode: {append: {allow_duplicates: false}}",
             15,
             12,
-            "allow_duplicates",
+            "either a dedup_key or allow_duplicates",
         ),
         (
             "mode: {overwrite_partition: {from: \"@day\", to: \"@day\"}}",
-            "mode: {merge: {keys: [day]}}",
+            "mode: {append: {dedup_key: [day], allow_duplicates: true}}",
             15,
             12,
-            "merge",
+            "either a dedup_key or allow_duplicates",
         ),
+        (
+            "mode: {overwrite_partition: {from: \"@day\", to: \"@day\"}}",
+            "mode: {merge: {keys: []}}",
+            15,
+            20,
+            "1 to 16 of them",
+        ),
+        (
+            "mode: {overwrite_partition: {from: \"@day\", to: \"@day\"}}",
+            "mode: {merge: {keys: [day, Day]}}",
+            15,
+            32,
+            "'Day' is not a column's name, or stands twice",
+        ),
+        (
+            "mode: {overwrite_partition: {from: \"@day\", to: \"@day\"}}",
+            "mode: {upsert: {keys: [day]}}",
+            15,
+            12,
+            "upsert",
+        ),
+        ("    required: true", "    default: tomorrow", 3, 3, "the default \"tomorrow\" is not"),
+        (
+            "    required: true",
+            "    default: today\n    timezone: Europe/Wien",
+            3,
+            3,
+            "no IANA time zone",
+        ),
+        (
+            "    required: true",
+            "    required: true\n    timezone: UTC",
+            3,
+            3,
+            "which only a default of today or yesterday needs",
+        ),
+        (
+            "    required: true",
+            "    required: true\n    enum: [2025-11-31]",
+            3,
+            3,
+            "the enum's \"2025-11-31\" is not",
+        ),
+        (
+            "    required: true",
+            "    required: true\n    range: {min: 2025-02-01, max: 2025-01-01}",
+            3,
+            3,
+            "a range that holds no value",
+        ),
+        (
+            "    required: true",
+            "    default: 2025-01-31\n    range: {min: 2025-02-01}",
+            3,
+            3,
+            "the default \"2025-01-31\" is not at least 2025-02-01",
+        ),
+        ("depends_on: [copy]", "on: failure", 18, 5, "depends on nothing: it never starts"),
+        ("depends_on: [copy]", "on: sometimes", 18, 9, "unknown variant `sometimes`"),
+        ("    table: copied\n", "    table: copied\n    max_bytes: 0\n", 20, 5, "max_bytes is 0"),
+        ("sources: [shared.rates]", "timeout_seconds: 5", 6, 1, "timeout_seconds is 5"),
         ("depends_on: [copy]", "depends_on: [cpy]", 18, 18, "depends on cpy"),
         ("depends_on: [copy]", "depends_on: [look]", 18, 5, "look -> look"),
         ("id: look", "id: copy", 16, 9, "taken by the step of line 8"),
@@ -179,6 +241,58 @@ fn a_wrong_line_is_found_where_it_stands() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn a_wrong_file_or_hook_is_found_where_it_stands() {
+    let text = |step: &str| {
+        format!(
+            "description: x\nparameters:\n  day: {{type: DATE, default: today}}\n  where: {{type: STRING, default: x}}\nsteps:\n{step}"
+        )
+    };
+    let export = |uri: &str, format: &str| {
+        text(&format!(
+            "  - id: out\n    type: export\n    query: SELECT @day AS d, @where AS w\n    uri: \"{uri}\"\n    {format}\n"
+        ))
+    };
+    let notify = |url: &str| {
+        text(&format!(
+            "  - id: look\n    type: check\n    table: t\n    where: w = @where AND d = @day\n    checks:\n      - {{id: a, severity: warn, blocking: false, expect: {{row_count: {{min: 1}}}}}}\n  - id: tell\n    type: notify\n    on: always\n    url: \"{url}\"\n"
+        ))
+    };
+    for valid in [
+        export("gs://out/{tenant_id}/{day}.csv", "format: csv"),
+        export("@where", "{format: parquet}".trim_matches(['{', '}'])),
+        notify("https://hooks.example.com/x"),
+        notify("@where"),
+    ] {
+        parse::file("a/b/c.yml", &valid)
+            .unwrap_or_else(|found| panic!("{valid}\n{}", lines(&found)));
+    }
+    for (wrong, line, message) in [
+        (export("", "format: csv"), 9, "uri is empty"),
+        (
+            export("gs://out/{where}/x", "format: csv"),
+            9,
+            "'@where' is not a declared DATE parameter",
+        ),
+        (
+            export("gs://out/{month}/x", "format: csv"),
+            9,
+            "'@month' is not a declared DATE parameter",
+        ),
+        (export("gs://out/{{day}}/x", "format: csv"), 9, "is no place of a uri"),
+        (export("gs://out/{day", "format: csv"), 9, "is no place of a uri"),
+        (export("@day", "format: csv"), 9, "'@day' is not a declared STRING parameter"),
+        (export("/out/x", "format: xlsx"), 10, "unknown variant `xlsx`"),
+        (export("/out/x", "format: ndjson\n    csv: {header: true}"), 11, "beside another format"),
+        (notify("http://hooks.example.com/x"), 15, "is not https"),
+        (notify("hooks.example.com"), 15, "is not https"),
+    ] {
+        let found = parse::file("a/b/c.yml", &wrong).unwrap_err();
+        let hit = found.iter().any(|d| d.line == line && d.message.contains(message));
+        assert!(hit, "expected {line}: {message}, found\n{}", lines(&found));
+    }
 }
 
 #[test]

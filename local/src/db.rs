@@ -87,19 +87,19 @@ pub fn failed(error: rusqlite::Error) -> PortError {
 /// INT64 and BOOL are integers, TIMESTAMP is microseconds since 1970, FLOAT64 is real, arrays and records are
 /// JSON text, everything else is its text.
 pub fn create_table(name: &str, columns: &[Column], constraint: &str) -> String {
-    let columns: Vec<String> = columns
-        .iter()
-        .map(|column| {
-            let kind = match (column.mode, column.kind) {
-                (Mode::Repeated, _) | (_, ColumnType::Record) => "TEXT",
-                (_, ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp) => "INTEGER",
-                (_, ColumnType::Float64) => "REAL",
-                _ => "TEXT",
-            };
-            let required = if column.mode == Mode::Required { " NOT NULL" } else { "" };
-            format!("\"{}\" {kind}{required}", column.name)
-        })
-        .collect();
+    let columns: Vec<String> = columns.iter().map(column_definition).collect();
     let constraint = if constraint.is_empty() { String::new() } else { format!(", {constraint}") };
     format!("CREATE TABLE IF NOT EXISTS \"{name}\" ({}{constraint})", columns.join(", "))
+}
+
+/// A column as SQLite lays it out.
+pub fn column_definition(column: &Column) -> String {
+    let kind = match (column.mode, column.kind) {
+        (Mode::Repeated, _) | (_, ColumnType::Record) => "TEXT",
+        (_, ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp) => "INTEGER",
+        (_, ColumnType::Float64) => "REAL",
+        _ => "TEXT",
+    };
+    let required = if column.mode == Mode::Required { " NOT NULL" } else { "" };
+    format!("\"{}\" {kind}{required}", column.name)
 }

@@ -55,6 +55,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         data_dir,
         configs: configs::read(None)?,
         roots: Roots::default(),
+        export_roots: Roots::default(),
         webhooks: Webhooks::none(),
         webhook_key,
         admin_key: admin_key.clone(),

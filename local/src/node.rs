@@ -105,6 +105,8 @@ pub struct Settings {
     pub configs: Configs,
     /// Where `load` steps may read.
     pub roots: Roots,
+    /// Where `export` steps may write.
+    pub export_roots: Roots,
     /// Where `notify` steps may send.
     pub webhooks: Webhooks,
     /// What webhooks are signed with: the key of `webhooks`.
@@ -131,8 +133,17 @@ pub struct Node {
 impl Node {
     /// Composes a node over a data folder that no other node serves.
     pub fn open(settings: Settings) -> Result<Self, PortError> {
-        let Settings { data_dir, configs, roots, webhooks, webhook_key, admin_key, clock, chance } =
-            settings;
+        let Settings {
+            data_dir,
+            configs,
+            roots,
+            export_roots,
+            webhooks,
+            webhook_key,
+            admin_key,
+            clock,
+            chance,
+        } = settings;
         let lock = data_dir.lock()?;
         let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
         let warehouse = Arc::new(data_dir.warehouse(&clock)?);
@@ -149,6 +160,7 @@ impl Node {
             events: Arc::new(publisher),
             catalog: Arc::clone(&templates),
             roots: Arc::new(roots),
+            export_roots: Arc::new(export_roots),
             webhooks: Arc::new(webhooks),
             clock: clock.clone(),
             chance: chance.clone(),

@@ -28,6 +28,10 @@ pub struct Args {
     /// Folder that `load` steps may read below; may be given more than once
     #[arg(long, value_name = "DIR")]
     pub source_root: Vec<String>,
+    /// Folder that `export` steps may write below, with {tenant_id} as one of its parts, or shared:DIR for one
+    /// that all tenants share; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    pub export_root: Vec<String>,
     /// Host that `notify` steps may send to, such as hooks.example.com, with :port where that is not 443; may be
     /// given more than once
     #[arg(long, value_name = "HOST")]
@@ -47,6 +51,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         data_dir,
         configs: configs::read(args.configs.as_deref())?,
         roots: Roots::parse(&args.source_root)?,
+        export_roots: Roots::parse_exports(&args.export_root)?,
         webhooks: Webhooks::new(&args.notify_host, webhook_key.clone())?,
         webhook_key,
         admin_key: admin_key.clone(),

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use common::clock::Clock;
-use common::plan::Limits;
+use common::plan::{Limits, steps_at_once};
 use common::port::PortError;
 use common::state::tables::{self, CONTROL_DATASET};
 use common::tenant::{Subscription, TenantId};
+use common::warehouse::Column;
 use rusqlite::types::{FromSql, FromSqlError};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use crate::db::{Db, create_table, failed};
+use crate::db::{Db, column_definition, create_table, failed};
 
 mod ledger;
 mod runs;
@@ -59,13 +60,26 @@ impl SqliteState {
                 let unique = UNIQUE.iter().find(|(table, _)| *table == name);
                 let constraint = unique.map_or("", |(_, constraint)| constraint);
                 let name = format!("{prefix}{name}");
-                tx.execute_batch(&create_table(&name, &definition.schema.fields, constraint))
-                    .map_err(failed)?;
+                let columns = &definition.schema.fields;
+                tx.execute_batch(&create_table(&name, columns, constraint)).map_err(failed)?;
+                add_missing(tx, &name, columns)?;
             }
             tx.execute_batch(INDEXES).map_err(failed)
         })?;
         Ok(Self { db, clock })
     }
+}
+
+/// Gives a table of an older release the columns that came since; those are never REQUIRED.
+fn add_missing(tx: &Transaction<'_>, table: &str, columns: &[Column]) -> Result<(), PortError> {
+    let mut known = tx.prepare("SELECT name FROM pragma_table_info(?1)").map_err(failed)?;
+    let names = known.query_map([table], |row| row.get::<_, String>(0)).map_err(failed)?;
+    let names: Vec<String> = names.collect::<Result<_, _>>().map_err(failed)?;
+    for column in columns.iter().filter(|column| !names.contains(&column.name)) {
+        let sql = format!("ALTER TABLE \"{table}\" ADD COLUMN {}", column_definition(column));
+        tx.execute_batch(&sql).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn micros(at: DateTime<Utc>) -> i64 {
@@ -102,6 +116,12 @@ impl Columns<'_> {
 
     fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, PortError> {
         T::try_from(self.get::<i64>(name)?).map_err(|_| corrupt(name, "out of range"))
+    }
+
+    /// NULL where a row is older than the column.
+    fn max_parallel(&self) -> Result<u32, PortError> {
+        let steps: Option<u32> = self.get("max_parallel")?;
+        Ok(steps.unwrap_or_else(steps_at_once))
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, PortError> {
@@ -181,6 +201,7 @@ fn subscription(
                 concurrent_limit: row.number("concurrent_limit")?,
                 max_queued: row.number("max_queued")?,
                 max_bytes: row.number("max_bytes")?,
+                max_parallel: row.max_parallel()?,
             },
             updated_at: row.time("updated_at")?,
         })

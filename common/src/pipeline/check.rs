@@ -177,7 +177,7 @@ mod tests {
         let mut template =
             parse::file("a/b/c.yml", &text).unwrap_or_else(|found| panic!("{found:?}"));
         match template.steps.remove(0).action {
-            Action::Check(mut checks) => checks.remove(0),
+            Action::Check(mut action) => action.checks.remove(0),
             other => panic!("{other:?}"),
         }
     }

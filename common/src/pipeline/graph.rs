@@ -1,5 +1,9 @@
 //! The order of steps: which come first, which may start, and where the dependencies run in a circle.
 
+use std::collections::BTreeSet;
+
+use super::On;
+
 /// A circle of dependencies: each waits for the next, the last for the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle(pub Vec<usize>);
@@ -53,11 +57,81 @@ pub fn waits_for(depends_on: &[Vec<usize>], node: usize, before: usize) -> bool 
     false
 }
 
+/// The nodes that no course of events can start. `may_fail[i]` says whether the work of `i` can fail the run.
+///
+/// A node that runs on failure needs something before it that can fail; one that runs on success needs all
+/// before it to end well, which a handler of a failure among them may contradict.
+pub fn unreachable(nodes: &[Node], may_fail: &[bool], order: &[usize]) -> Vec<usize> {
+    let mut found = Vec::new();
+    // Whether the node, or one it waits for, can fail or be left out because of a failure.
+    let mut may_break = vec![false; nodes.len()];
+    // What must have ended well where the node runs.
+    let mut needs: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); nodes.len()];
+    for &at in order {
+        let Node { depends_on, on } = &nodes[at];
+        let broken_before = depends_on.iter().any(|&before| may_break[before]);
+        if *on == On::Success {
+            for &before in depends_on {
+                let all: Vec<usize> = needs[before].iter().copied().chain([before]).collect();
+                needs[at].extend(all);
+            }
+        }
+        let contradicts = |handler: usize| {
+            let Node { depends_on, on } = &nodes[handler];
+            *on == On::Failure && depends_on.iter().all(|before| needs[at].contains(before))
+        };
+        let starts = match on {
+            On::Success => !needs[at].iter().any(|&before| contradicts(before)),
+            On::Failure => broken_before,
+            On::Always => true,
+        };
+        if !starts {
+            found.push(at);
+        }
+        may_break[at] = may_fail[at] || (*on == On::Success && broken_before);
+    }
+    found
+}
+
+/// One node of a graph: what it waits for, and whether it runs then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// The indices it waits for.
+    pub depends_on: Vec<usize>,
+    /// How they must have ended.
+    pub on: On,
+}
+
+/// How a node ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It did what it says.
+    Well,
+    /// It failed, and with it the run.
+    Failed,
+}
+
+/// Why a node never started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// Because of a failure before it.
+    Failure,
+    /// It is there for a failure that did not come, or waits for one that is.
+    NotNeeded,
+    /// The run was stopped before its turn.
+    Stopped,
+}
+
 /// How far each node of a graph has come, and what may start now.
+///
+/// Once a node has failed nothing of the main work starts any more: the nodes that run on success, but those
+/// that wait for a node that runs on failure or always.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    depends_on: Vec<Vec<usize>>,
+    nodes: Vec<Node>,
     states: Vec<NodeState>,
+    /// Nodes that run on failure or always, and what waits for them.
+    aftermath: Vec<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,23 +140,30 @@ enum NodeState {
     Started,
     Succeeded,
     Failed,
+    Skipped(Skipped),
 }
 
 impl Progress {
-    /// Nothing has started.
-    pub fn new(depends_on: Vec<Vec<usize>>) -> Self {
-        let states = vec![NodeState::Waiting; depends_on.len()];
-        Self { depends_on, states }
+    /// Nothing has started. The nodes' dependencies have no circle.
+    pub fn new(nodes: Vec<Node>) -> Self {
+        let states = vec![NodeState::Waiting; nodes.len()];
+        let depends_on: Vec<Vec<usize>> =
+            nodes.iter().map(|node| node.depends_on.clone()).collect();
+        let mut aftermath = vec![false; nodes.len()];
+        for at in topological_order(&depends_on).unwrap_or_default() {
+            let Node { depends_on, on } = &nodes[at];
+            aftermath[at] =
+                *on != On::Success || depends_on.iter().any(|&before| aftermath[before]);
+        }
+        let mut progress = Self { nodes, states, aftermath };
+        progress.skip();
+        progress
     }
 
-    /// The nodes that may start: all they wait for has succeeded. In index order.
+    /// The nodes that may start. In index order.
     pub fn ready(&self) -> Vec<usize> {
-        let succeeded = |&node: &usize| self.states[node] == NodeState::Succeeded;
-        (0..self.states.len())
-            .filter(|&node| {
-                self.states[node] == NodeState::Waiting
-                    && self.depends_on[node].iter().all(succeeded)
-            })
+        (0..self.nodes.len())
+            .filter(|&at| self.states[at] == NodeState::Waiting && self.fate(at) == Some(Ok(())))
             .collect()
     }
 
@@ -91,14 +172,64 @@ impl Progress {
         self.states[node] = NodeState::Started;
     }
 
-    /// The node has ended.
-    pub fn end(&mut self, node: usize, well: bool) {
-        self.states[node] = if well { NodeState::Succeeded } else { NodeState::Failed };
+    /// The node has ended; what can never start any more is skipped.
+    pub fn end(&mut self, node: usize, end: End) {
+        self.states[node] = match end {
+            End::Well => NodeState::Succeeded,
+            End::Failed => NodeState::Failed,
+        };
+        if end == End::Failed {
+            for at in 0..self.nodes.len() {
+                if self.states[at] == NodeState::Waiting && !self.aftermath[at] {
+                    self.states[at] = NodeState::Skipped(Skipped::Failure);
+                }
+            }
+        }
+        self.skip();
     }
 
-    /// The nodes that have not started. In index order.
-    pub fn waiting(&self) -> Vec<usize> {
-        (0..self.states.len()).filter(|&node| self.states[node] == NodeState::Waiting).collect()
+    /// Skips what can never start any more; each skip may decide others, wherever they stand.
+    fn skip(&mut self) {
+        while let Some((at, why)) = (0..self.nodes.len()).find_map(|at| match self.fate(at) {
+            Some(Err(why)) if self.states[at] == NodeState::Waiting => Some((at, why)),
+            _ => None,
+        }) {
+            self.states[at] = NodeState::Skipped(why);
+        }
+    }
+
+    /// Whether a node starts; `None` while something before it has not ended.
+    fn fate(&self, at: usize) -> Option<Result<(), Skipped>> {
+        let Node { depends_on, on } = &self.nodes[at];
+        let (mut broken, mut unneeded) = (false, false);
+        for &before in depends_on {
+            match self.states[before] {
+                NodeState::Waiting | NodeState::Started => return None,
+                NodeState::Succeeded => {}
+                NodeState::Failed | NodeState::Skipped(Skipped::Failure | Skipped::Stopped) => {
+                    broken = true;
+                }
+                NodeState::Skipped(Skipped::NotNeeded) => unneeded = true,
+            }
+        }
+        Some(match on {
+            On::Always => Ok(()),
+            On::Failure if broken => Ok(()),
+            On::Failure => Err(Skipped::NotNeeded),
+            On::Success if broken => Err(Skipped::Failure),
+            On::Success if unneeded => Err(Skipped::NotNeeded),
+            On::Success => Ok(()),
+        })
+    }
+
+    /// The nodes that have not started, and why. In index order.
+    pub fn unstarted(&self) -> Vec<(usize, Skipped)> {
+        let why = |state: &NodeState| match state {
+            NodeState::Waiting => Some(Skipped::Stopped),
+            NodeState::Skipped(why) => Some(*why),
+            NodeState::Started | NodeState::Succeeded | NodeState::Failed => None,
+        };
+        self.states.iter().enumerate().filter_map(|(at, s)| Some((at, why(s)?))).collect()
     }
 }
 
@@ -115,17 +246,79 @@ mod tests {
         assert_eq!(topological_order(&[vec![0]]), Err(Cycle(vec![0])));
     }
 
+    fn nodes(nodes: &[(&[usize], On)]) -> Vec<Node> {
+        nodes.iter().map(|(before, on)| Node { depends_on: before.to_vec(), on: *on }).collect()
+    }
+
     #[test]
-    fn a_failed_step_keeps_its_dependents_from_starting() {
-        let mut progress = Progress::new(vec![vec![], vec![], vec![0], vec![2]]);
+    fn a_failed_step_keeps_the_main_work_from_starting() {
+        use On::Success;
+        let graph = nodes(&[(&[], Success), (&[], Success), (&[0], Success), (&[2], Success)]);
+        let mut progress = Progress::new(graph);
         assert_eq!(progress.ready(), [0, 1]);
         progress.start(0);
         progress.start(1);
         assert!(progress.ready().is_empty());
-        progress.end(1, true);
-        progress.end(0, false);
+        progress.end(1, End::Well);
+        progress.end(0, End::Failed);
         assert!(progress.ready().is_empty());
-        assert_eq!(progress.waiting(), [2, 3]);
+        assert_eq!(progress.unstarted(), [(2, Skipped::Failure), (3, Skipped::Failure)]);
+    }
+
+    #[test]
+    fn what_runs_on_failure_or_always_waits_for_the_end_of_all_before_it() {
+        use On::{Always, Failure, Success};
+        // 0 work, 1 more work, 2 repairs after 0, 3 reports after the repair, 4 tidies up after 0 and 1.
+        let graph = nodes(&[
+            (&[], Success),
+            (&[], Success),
+            (&[0], Failure),
+            (&[2], Success),
+            (&[0, 1], Always),
+        ]);
+        let mut well = Progress::new(graph.clone());
+        for node in [0, 1] {
+            well.start(node);
+            well.end(node, End::Well);
+        }
+        assert_eq!(well.ready(), [4]);
+        assert_eq!(well.unstarted()[..2], [(2, Skipped::NotNeeded), (3, Skipped::NotNeeded)]);
+
+        let mut badly = Progress::new(graph);
+        badly.start(0);
+        badly.end(0, End::Failed);
+        assert_eq!(badly.ready(), [2, 4], "the other work never starts, so nothing waits for it");
+        badly.start(2);
+        badly.end(2, End::Well);
+        assert_eq!(badly.ready(), [3, 4]);
+        assert_eq!(badly.unstarted()[0], (1, Skipped::Failure));
+    }
+
+    #[test]
+    fn what_can_never_start_is_found() {
+        use On::{Always, Failure, Success};
+        let work = (&[][..], Success);
+        type Graph<'a> = &'a [(&'a [usize], On)];
+        let cases: [(Graph<'_>, &[usize]); 8] = [
+            (&[work, (&[0], Failure), (&[1], Success)], &[]),
+            (&[work, (&[0], Always), (&[0, 1], Success)], &[]),
+            (&[(&[], Failure)], &[0]),
+            (&[(&[], Always), (&[0], Failure)], &[]),
+            // It waits for the work to end well and for the repair of its failure.
+            (&[work, (&[0], Failure), (&[0, 1], Success)], &[2]),
+            (&[work, (&[0], Success), (&[0], Failure), (&[1, 2], Success)], &[3]),
+            // The repair of one of two may follow the other's good end.
+            (&[work, work, (&[0, 1], Failure), (&[0, 2], Success)], &[]),
+            (&[work, work, (&[0, 1], Failure), (&[0, 1, 2], Success)], &[3]),
+        ];
+        for (graph, expected) in cases {
+            let order: Vec<usize> = (0..graph.len()).collect();
+            let may_fail = vec![true; graph.len()];
+            assert_eq!(unreachable(&nodes(graph), &may_fail, &order), expected, "{graph:?}");
+        }
+        // Nobody repairs after what cannot fail.
+        let graph = nodes(&[(&[], Success), (&[0], Failure)]);
+        assert_eq!(unreachable(&graph, &[false, true], &[0, 1]), [1]);
     }
 
     proptest! {
@@ -154,6 +347,35 @@ mod tests {
                     }
                 }
             }
+        }
+
+        /// Whatever fails, every node comes to an end, none starts before what it waits for has ended, and what
+        /// is called unreachable never starts.
+        #[test]
+        fn every_course_of_events_comes_to_an_end(
+            graph in proptest::collection::vec(
+                (proptest::collection::vec(0_usize..10, 0..3), 0..3_u8), 1..10),
+            fails in proptest::collection::vec(any::<bool>(), 10),
+        ) {
+            let nodes: Vec<Node> = graph.into_iter().enumerate().map(|(at, (before, on))| Node {
+                depends_on: before.into_iter().filter(|&before| before < at).collect(),
+                on: [On::Success, On::Failure, On::Always][usize::from(on)],
+            }).collect();
+            let order: Vec<usize> = (0..nodes.len()).collect();
+            let never = unreachable(&nodes, &vec![true; nodes.len()], &order);
+            let mut progress = Progress::new(nodes.clone());
+            let mut ended = vec![false; nodes.len()];
+            loop {
+                let Some(&node) = progress.ready().last() else { break };
+                prop_assert!(!never.contains(&node));
+                let skipped: Vec<usize> = progress.unstarted().iter()
+                    .filter(|(_, why)| *why != Skipped::Stopped).map(|(at, _)| *at).collect();
+                prop_assert!(nodes[node].depends_on.iter().all(|b| ended[*b] || skipped.contains(b)));
+                progress.start(node);
+                progress.end(node, if fails[node] { End::Failed } else { End::Well });
+                ended[node] = true;
+            }
+            prop_assert!(progress.unstarted().iter().all(|(_, why)| *why != Skipped::Stopped));
         }
     }
 }

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::run::Severity;
-use crate::warehouse::Column;
 
 mod step;
+mod steps;
 
 pub use step::StepSpec;
+pub use steps::{CheckStep, CommonSpec, ExportStep, LoadStep, NotifyStep, SqlStep};
 
 /// A pipeline template. Its id is its path below `configs`: `<provider>/<domain>/<name>.yml`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,9 +27,13 @@ pub struct TemplateSpec {
     /// `project.dataset.table`, without wildcards.
     #[serde(default)]
     pub sources: Vec<String>,
-    /// How many steps run at once, 1 to 16.
+    /// How many steps run at once, 1 to 16; a tenant's plan may allow fewer.
     #[serde(default = "four")]
     pub max_parallel: u8,
+    /// After this many seconds a run is stopped as TIMED_OUT, 60 to 86400; the deployment may allow less, and
+    /// does where this is left out.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
     /// The steps, in any order; `depends_on` decides what waits for what.
     #[schemars(with = "Vec<StepSpec>")]
     pub steps: Vec<Spanned<StepSpec>>,
@@ -45,16 +50,51 @@ pub struct ParameterSpec {
     /// `STRING`, `INT64`, `FLOAT64`, `BOOL`, `DATE`, `TIMESTAMP`, `NUMERIC`, or `ARRAY<...>` of one of these.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The value where a run gives none: a literal, or `"@other"` for the value of another parameter of the
-    /// same type.
+    /// The value where a run gives none: a literal, `"@other"` for the value of another parameter of the same
+    /// type, or, for a DATE, `today` or `yesterday` as of the run's admission.
     #[serde(default)]
     pub default: Option<serde_json::Value>,
+    /// The IANA time zone whose `today` and `yesterday` are meant, such as `Europe/Vienna`; UTC unless given.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// The only values allowed; of an array, the only elements.
+    #[serde(default, rename = "enum")]
+    pub allowed: Option<Vec<serde_json::Value>>,
+    /// The least and the greatest value allowed; of an array, of each element.
+    #[serde(default)]
+    pub range: Option<BoundsSpec>,
     /// Whether a run must give it.
     #[serde(default)]
     pub required: bool,
     /// What it means.
     #[serde(default)]
     pub description: String,
+}
+
+/// The bounds of a parameter, both included; at least one is given. They are written as its values are.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BoundsSpec {
+    /// The least value.
+    #[serde(default)]
+    pub min: Option<serde_json::Value>,
+    /// The greatest value.
+    #[serde(default)]
+    pub max: Option<serde_json::Value>,
+}
+
+/// When a step runs, by how the steps it depends on have ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSpec {
+    /// All of them ended well. Once a step has failed, no such step starts any more, unless it waits for one
+    /// that runs on failure or always.
+    #[default]
+    Success,
+    /// At least one of them failed, or was not started because of a failure.
+    Failure,
+    /// All of them have ended, however.
+    Always,
 }
 
 /// When a failed attempt is repeated. Only failures that may pass are: a wrong statement fails at once.
@@ -74,93 +114,6 @@ impl Default for RetriesSpec {
     fn default() -> Self {
         Self { max_attempts: 3, backoff_seconds: 2, max_backoff_seconds: 60 }
     }
-}
-
-/// Writes the rows of one SELECT into a table of the tenant's dataset.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SqlStep {
-    /// The step's id, `[a-z][a-z0-9_]*`, unique in the template.
-    pub id: String,
-    /// Steps that must end well before this one starts.
-    #[serde(default)]
-    pub depends_on: Vec<String>,
-    /// After this many seconds an attempt is cancelled, 1 to 86400.
-    #[serde(default = "ten_minutes")]
-    pub timeout_seconds: u64,
-    /// When a failed attempt is repeated.
-    #[serde(default)]
-    pub retries: RetriesSpec,
-    /// One SELECT in GoogleSQL. A table without a dataset is the tenant's; parameters are `@name`.
-    #[schemars(with = "String")]
-    pub query: Spanned<String>,
-    /// Where the rows go.
-    pub target: TargetSpec,
-    /// What the write changes.
-    pub mode: ModeSpec,
-}
-
-/// Loads a file into a table of the tenant's dataset.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoadStep {
-    /// The step's id, `[a-z][a-z0-9_]*`, unique in the template.
-    pub id: String,
-    /// Steps that must end well before this one starts.
-    #[serde(default)]
-    pub depends_on: Vec<String>,
-    /// After this many seconds an attempt is cancelled, 1 to 86400.
-    #[serde(default = "ten_minutes")]
-    pub timeout_seconds: u64,
-    /// When a failed attempt is repeated.
-    #[serde(default)]
-    pub retries: RetriesSpec,
-    /// The file: an absolute path or a `gs://` URI, or `"@name"` for a STRING parameter that holds one. It
-    /// must lie below a root that the operator allowed.
-    pub uri: String,
-    /// The file's format.
-    pub format: FormatSpec,
-    /// How a CSV file is written.
-    #[serde(default)]
-    pub csv: Option<CsvSpec>,
-    /// The target's columns, as BigQuery's schema JSON has them.
-    pub columns: Vec<Column>,
-    /// How many records may be left out as unreadable before the load fails.
-    #[serde(default)]
-    pub max_bad_records: u64,
-    /// Where the rows go.
-    pub target: TargetSpec,
-    /// What the load changes.
-    pub mode: ModeSpec,
-}
-
-/// Looks at data and records what it saw.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CheckStep {
-    /// The step's id, `[a-z][a-z0-9_]*`, unique in the template.
-    pub id: String,
-    /// Steps that must end well before this one starts.
-    #[serde(default)]
-    pub depends_on: Vec<String>,
-    /// After this many seconds an attempt is cancelled, 1 to 86400.
-    #[serde(default = "ten_minutes")]
-    pub timeout_seconds: u64,
-    /// When a failed attempt is repeated.
-    #[serde(default)]
-    pub retries: RetriesSpec,
-    /// The table that the checks look at, in the tenant's dataset.
-    pub table: String,
-    /// A GoogleSQL condition on the rows looked at, for every check but `sql`.
-    #[serde(default, rename = "where")]
-    pub filter: Option<String>,
-    /// The checks.
-    #[schemars(with = "Vec<CheckSpec>")]
-    pub checks: Vec<Spanned<CheckSpec>>,
-}
-
-fn ten_minutes() -> u64 {
-    600
 }
 
 /// A table of the tenant's dataset that a step writes.
@@ -183,9 +136,13 @@ pub struct TargetSpec {
 pub enum ModeSpec {
     /// The table holds the new rows and no others.
     Replace,
-    /// The rows are added.
+    /// The rows are added. Needs one of the two.
     Append {
-        /// Says that a second run may add the same rows again. It must be true.
+        /// Columns that make a row the same one: a row whose key the table holds is left out. No key is NULL.
+        #[serde(default)]
+        dedup_key: Vec<String>,
+        /// Says that a second run may add the same rows again.
+        #[serde(default)]
         allow_duplicates: bool,
     },
     /// Exactly the days of a range are replaced, also by nothing. Needs `target.partition_by`.
@@ -194,6 +151,11 @@ pub enum ModeSpec {
         from: String,
         /// `"@name"` of the DATE parameter of the last day.
         to: String,
+    },
+    /// A row whose keys the table holds takes that row's place, any other is added.
+    Merge {
+        /// Columns that make a row the same one. No key is NULL, and the table holds none twice.
+        keys: Vec<String>,
     },
 }
 

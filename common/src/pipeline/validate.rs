@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Findings, Place};
-use super::graph::{Cycle, topological_order, waits_for};
-use super::params::{ParamDefault, Parameter, literal};
-use super::spec::{ParameterSpec, StepSpec, TemplateSpec};
-use super::{Action, Diagnostic, Step, Template, TemplateId, is_word};
+use super::graph::{Cycle, Node, topological_order, unreachable, waits_for};
+use super::params::{ParamDefault, Parameter};
+use super::spec::{OnSpec, ParameterSpec, StepSpec, TemplateSpec};
+use super::{Action, Diagnostic, On, Step, Template, TemplateId, is_word};
 use crate::warehouse::TableRef;
 
 mod check;
+mod parameter;
 mod step;
+mod target;
 
 /// The most steps of a template.
-const MAX_STEPS: usize = 100;
+const MAX_STEPS: usize = 300;
+/// A run's timeout, in seconds: a minute to a day.
+const RUN_TIMEOUTS: std::ops::RangeInclusive<u64> = 60..=86_400;
 
 /// A template under validation: what steps are held against, and what is found.
 struct Draft<'a> {
@@ -51,6 +55,10 @@ pub(super) fn template(
         let message = format!("max_parallel is {}, which is not 1 to 16", spec.max_parallel);
         draft.at_key("max_parallel", &message, "leave it out for 4");
     }
+    if let Some(seconds) = spec.timeout_seconds.filter(|s| !RUN_TIMEOUTS.contains(s)) {
+        let message = format!("timeout_seconds is {seconds}, which is not 60 to 86400");
+        draft.at_key("timeout_seconds", &message, "leave it out for the deployment's");
+    }
     if spec.steps.is_empty() || spec.steps.len() > MAX_STEPS {
         let message = format!("there are {} steps, not 1 to {MAX_STEPS}", spec.steps.len());
         draft.at_key("steps", &message, "");
@@ -66,6 +74,7 @@ pub(super) fn template(
     let actions: Vec<Option<Action>> =
         specs.iter().zip(&places).map(|(spec, &at)| draft.action(spec, at)).collect();
     draft.writers(&specs, &places, &depends_on, &actions);
+    draft.reach(&specs, &places, &depends_on, &order);
     draft.unused();
     let found = draft.findings.finish();
     if !found.is_empty() {
@@ -87,6 +96,7 @@ pub(super) fn template(
         parameters: draft.parameters,
         sources: draft.sources,
         max_parallel: usize::from(spec.max_parallel),
+        timeout: spec.timeout_seconds.map(std::time::Duration::from_secs),
         steps: order.iter().filter_map(|&node| steps[node].take()).collect(),
     })
 }
@@ -108,7 +118,7 @@ impl Draft<'_> {
         let section = self.findings.find(Place::START, "parameters");
         let mut parameters = BTreeMap::new();
         for (name, spec) in specs {
-            match parameter(specs, name, spec) {
+            match parameter::parameter(specs, name, spec) {
                 Ok(parameter) => {
                     parameters.insert(name.clone(), parameter);
                 }
@@ -128,6 +138,10 @@ impl Draft<'_> {
                 Ok(table) if table.dataset.as_str().eq_ignore_ascii_case("tenants") => {
                     let message =
                         format!("source {name}: the control plane's tables are no source");
+                    self.at(section, name, message, "remove it");
+                }
+                Ok(table) if table.dataset.as_str().eq_ignore_ascii_case("information_schema") => {
+                    let message = format!("source {name}: an INFORMATION_SCHEMA shows all tenants");
                     self.at(section, name, message, "remove it");
                 }
                 Ok(table) if is_meta(&table.table) => {
@@ -167,7 +181,7 @@ impl Draft<'_> {
         let mut depends_on = Vec::new();
         for (node, spec) in specs.iter().enumerate() {
             let mut before = Vec::new();
-            for id in spec.depends_on() {
+            for id in spec.common().depends_on {
                 let Some(&other) = index.get(id.as_str()) else {
                     let from = self.findings.find(places[node], "depends_on");
                     let message = format!("step {} depends on {id}, which no step is", spec.id());
@@ -190,6 +204,45 @@ impl Draft<'_> {
         })
     }
 
+    /// Every step must be able to start.
+    fn reach(
+        &mut self,
+        specs: &[StepSpec],
+        places: &[Place],
+        depends_on: &[Vec<usize>],
+        order: &[usize],
+    ) {
+        let node = |(spec, before): (&StepSpec, &Vec<usize>)| Node {
+            depends_on: before.clone(),
+            on: spec.common().on.into(),
+        };
+        let nodes: Vec<Node> = specs.iter().zip(depends_on).map(node).collect();
+        // A notification that fails is logged and nothing else.
+        let may_fail: Vec<bool> =
+            specs.iter().map(|spec| !matches!(spec, StepSpec::Notify(_))).collect();
+        for at in unreachable(&nodes, &may_fail, order) {
+            let id = specs[at].id();
+            let (message, hint) = match nodes[at].on {
+                On::Failure if depends_on[at].is_empty() => (
+                    format!("step {id} runs on failure and depends on nothing: it never starts"),
+                    "name in depends_on the steps whose failure it is for",
+                ),
+                On::Failure => (
+                    format!("step {id} runs on failure of what cannot fail: it never starts"),
+                    "let it depend on a step that can fail, or run it always",
+                ),
+                On::Success | On::Always => (
+                    format!(
+                        "step {id} waits for a step to end well and for one that runs on its failure: it never starts"
+                    ),
+                    "run it always, or let it depend on one of the two",
+                ),
+            };
+            let word = if nodes[at].on == On::Failure { "on" } else { "depends_on" };
+            self.at(places[at], word, message, hint);
+        }
+    }
+
     /// Two steps that write one table must have an order.
     fn writers(
         &mut self,
@@ -198,11 +251,7 @@ impl Draft<'_> {
         depends_on: &[Vec<usize>],
         actions: &[Option<Action>],
     ) {
-        let target = |action: &Option<Action>| match action {
-            Some(Action::Sql(sql)) => Some(sql.target.table.clone()),
-            Some(Action::Load(load)) => Some(load.target.table.clone()),
-            Some(Action::Check(_)) | None => None,
-        };
+        let target = |action: &Option<Action>| Some(action.as_ref()?.target()?.table.clone());
         let targets: Vec<Option<String>> = actions.iter().map(target).collect();
         for (second, table) in targets.iter().enumerate() {
             let Some(table) = table else { continue };
@@ -229,7 +278,9 @@ impl Draft<'_> {
         let references =
             self.parameters.values().filter_map(|parameter| match &parameter.default {
                 ParamDefault::SameAs(other) => Some(other.clone()),
-                ParamDefault::Required | ParamDefault::Literal(_) => None,
+                ParamDefault::Required | ParamDefault::Literal(_) | ParamDefault::DayOf { .. } => {
+                    None
+                }
             });
         self.used.extend(references.collect::<Vec<_>>());
         let unused: Vec<String> =
@@ -246,66 +297,12 @@ fn is_meta(table: &str) -> bool {
     table.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("x_meta"))
 }
 
-type Refusal = (String, String);
-
-fn parameter(
-    specs: &BTreeMap<String, ParameterSpec>,
-    name: &str,
-    spec: &ParameterSpec,
-) -> Result<Parameter, Refusal> {
-    let refuse = |message: String, hint: &str| Err((message, hint.to_owned()));
-    if name == "tenant_id" {
-        return refuse(
-            "the tenant comes from the API key and is never a parameter".to_owned(),
-            "remove it: tables without a dataset are the tenant's already",
-        );
+impl From<OnSpec> for On {
+    fn from(on: OnSpec) -> Self {
+        match on {
+            OnSpec::Success => Self::Success,
+            OnSpec::Failure => Self::Failure,
+            OnSpec::Always => Self::Always,
+        }
     }
-    if !is_word(name) || name.starts_with("headgate_") {
-        return refuse(
-            "a name is [a-z][a-z0-9_]*, at most 64 characters, not starting with headgate_"
-                .to_owned(),
-            "rename it",
-        );
-    }
-    let kind: super::ParamType = match spec.kind.parse() {
-        Ok(kind) => kind,
-        Err(error) => {
-            return Err((super::params::InvalidParamType::to_string(&error), String::new()));
-        }
-    };
-    let default = match (&spec.default, spec.required) {
-        (None, true) => ParamDefault::Required,
-        (None, false) => {
-            return refuse(
-                "is neither required nor has a default".to_owned(),
-                "set one of the two",
-            );
-        }
-        (Some(_), true) => {
-            return refuse("is required and has a default".to_owned(), "remove one of the two");
-        }
-        (Some(serde_json::Value::String(text)), false) if text.starts_with('@') => {
-            let other = &text[1..];
-            let Some(target) = specs.get(other) else {
-                return refuse(format!("defaults to {text}, which is not declared"), "declare it");
-            };
-            let refers = target.default.as_ref().and_then(|d| d.as_str());
-            if refers.is_some_and(|text| text.starts_with('@')) {
-                return refuse(
-                    format!("defaults to {text}, which is itself a reference"),
-                    "refer to a parameter that is required or has a literal default",
-                );
-            }
-            if target.kind != spec.kind {
-                let message = format!("is {} and defaults to {text}, a {}", spec.kind, target.kind);
-                return refuse(message, "give both the same type");
-            }
-            ParamDefault::SameAs(other.to_owned())
-        }
-        (Some(value), false) => match literal(&kind, value) {
-            Ok(value) => ParamDefault::Literal(value),
-            Err(rule) => return refuse(format!("the default {value} is not {rule}"), "correct it"),
-        },
-    };
-    Ok(Parameter { kind, default, description: spec.description.clone() })
 }

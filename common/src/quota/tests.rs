@@ -3,8 +3,14 @@ use uuid::Uuid;
 
 use super::*;
 
-const LIMITS: Limits =
-    Limits { daily_limit: 4, monthly_limit: 6, concurrent_limit: 2, max_queued: 2, max_bytes: 1 };
+const LIMITS: Limits = Limits {
+    daily_limit: 4,
+    monthly_limit: 6,
+    concurrent_limit: 2,
+    max_queued: 2,
+    max_bytes: 1,
+    max_parallel: 4,
+};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()

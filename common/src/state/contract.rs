@@ -22,6 +22,7 @@ pub const LIMITS: Limits = Limits {
     concurrent_limit: 3,
     max_queued: 50,
     max_bytes: 1_000_000,
+    max_parallel: 4,
 };
 
 /// A moment that no test's clock has to be at.

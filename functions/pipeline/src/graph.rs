@@ -1,9 +1,10 @@
-//! Runs the steps in their order, several at once, until all have ended or one has failed.
+//! Runs the steps in their order, several at once, until all have ended or none can start any more.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::pipeline::Template;
-use common::pipeline::graph::Progress;
+use common::pipeline::graph::{End, Node, Progress, Skipped};
 use common::run::{Ending, FailureKind, Run, RunStatus};
 use common::warehouse::Param;
 use futures::StreamExt;
@@ -21,7 +22,7 @@ pub(crate) struct Outcome {
     /// The run's ending where it was not halted; its sums count in any case.
     pub(crate) ending: Ending,
     /// Steps that never started; logged as skipped already where the run was not halted.
-    pub(crate) waiting: Vec<usize>,
+    pub(crate) unstarted: Vec<(usize, Skipped)>,
 }
 
 /// Whether the steps came to their own end.
@@ -45,27 +46,29 @@ pub(crate) async fn run(
     halt: &CancellationToken,
 ) -> Result<Outcome, Lost> {
     let recorder = Recorder { context, assignment };
-    let guard = Guard { tenant: &run.tenant_id, template, max_bytes: run.max_bytes };
+    let guard = Guard::new(&run.tenant_id, template, run.max_bytes);
     let job = steps::Job { recorder, run, guard: &guard, params, halt };
-    let depends_on = template.steps.iter().map(|step| step.depends_on.clone()).collect();
-    let mut ending = Ending {
+    let node =
+        |step: &common::pipeline::Step| Node { depends_on: step.depends_on.clone(), on: step.on };
+    // Read by steps that tell of it while others end.
+    let so_far = Mutex::new(Ending {
         status: RunStatus::Completed,
         failure_kind: None,
         message: None,
         rows_written: 0,
         bytes_processed: 0,
-    };
+    });
     let mut halted = Halt::No;
-    let waiting = drive(
-        depends_on,
-        template.max_parallel,
+    let unstarted = drive(
+        template.steps.iter().map(node).collect(),
+        template.max_parallel.min(usize::try_from(run.max_parallel).unwrap_or(usize::MAX)),
         |node| {
-            let step = &template.steps[node];
-            async move { job.step(step).await }
+            let (step, ending) = (&template.steps[node], lock(&so_far).clone());
+            async move { job.step(step, &ending).await }
         },
         |node, end| {
-            let well = matches!(end, Ok(StepEnd::Completed { .. }));
-            match end {
+            let mut ending = lock(&so_far);
+            let end = match end {
                 Err(lost) => {
                     halt.cancel();
                     return Err(lost);
@@ -73,7 +76,9 @@ pub(crate) async fn run(
                 Ok(StepEnd::Completed { rows, bytes }) => {
                     ending.rows_written += rows;
                     ending.bytes_processed += bytes;
+                    End::Well
                 }
+                Ok(StepEnd::Undelivered) => End::Well,
                 Ok(StepEnd::Failed { kind, message }) => {
                     // The first failure is the run's; a defect outranks it, since nothing else is sure then.
                     if ending.failure_kind.is_none() || kind == FailureKind::Bug {
@@ -82,35 +87,57 @@ pub(crate) async fn run(
                         ending.message =
                             Some(format!("step {} {message}", template.steps[node].id));
                     }
+                    End::Failed
                 }
-                Ok(StepEnd::Halted) if halted == Halt::No => halted = Halt::Yes,
-                Ok(StepEnd::Halted) => {}
-                Ok(StepEnd::Unsettled) => halted = Halt::Unsettled,
-            }
-            Ok(well && !halt.is_cancelled())
+                Ok(StepEnd::Halted) => {
+                    if halted == Halt::No {
+                        halted = Halt::Yes;
+                    }
+                    return Ok(Next::Stop);
+                }
+                Ok(StepEnd::Unsettled) => {
+                    halted = Halt::Unsettled;
+                    return Ok(Next::Stop);
+                }
+            };
+            Ok(if halt.is_cancelled() { Next::Stop } else { Next::Go(end) })
         },
     )
     .await?;
     // Stopped between two steps: none was halted, but some never started.
-    if halted == Halt::No && !waiting.is_empty() && ending.failure_kind.is_none() {
+    if halted == Halt::No && unstarted.iter().any(|(_, why)| *why == Skipped::Stopped) {
         halted = Halt::Yes;
     }
+    let ending = so_far.into_inner().unwrap_or_else(PoisonError::into_inner);
     if halted == Halt::No {
         let reason = ending.message.clone().unwrap_or_default();
-        recorder.skip(run, &waiting, template, &format!("not started: {reason}")).await?;
+        recorder.skip(run, &unstarted, template, &reason).await?;
     }
-    Ok(Outcome { halt: halted, ending, waiting })
+    Ok(Outcome { halt: halted, ending, unstarted })
+}
+
+fn lock(ending: &Mutex<Ending>) -> MutexGuard<'_, Ending> {
+    ending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What follows the end of a node.
+enum Next {
+    /// What waits for it.
+    Go(End),
+    /// Nothing more.
+    Stop,
 }
 
 /// Starts nodes as they get ready, at most `max_parallel` at once, and tells `ended` of each. Once `ended`
-/// answers false or an error nothing more starts; what runs is awaited. Answers the nodes that never started.
+/// answers to stop, or an error, nothing more starts; what runs is awaited. Answers the nodes that never
+/// started.
 async fn drive<T, E, F: Future<Output = T>>(
-    depends_on: Vec<Vec<usize>>,
+    nodes: Vec<Node>,
     max_parallel: usize,
     start: impl Fn(usize) -> F,
-    mut ended: impl FnMut(usize, T) -> Result<bool, E>,
-) -> Result<Vec<usize>, E> {
-    let mut progress = Progress::new(depends_on);
+    mut ended: impl FnMut(usize, T) -> Result<Next, E>,
+) -> Result<Vec<(usize, Skipped)>, E> {
+    let mut progress = Progress::new(nodes);
     let mut running = FuturesUnordered::new();
     let mut going_on = Ok(true);
     loop {
@@ -123,11 +150,15 @@ async fn drive<T, E, F: Future<Output = T>>(
             }
         }
         let Some((node, end)) = running.next().await else {
-            return going_on.map(|_| progress.waiting());
+            return going_on.map(|_| progress.unstarted());
         };
-        let well = ended(node, end);
-        progress.end(node, matches!(well, Ok(true)));
-        going_on = going_on.and_then(|before| well.map(|well| before && well));
+        match ended(node, end) {
+            // Once it is to stop, what waits is left waiting.
+            Ok(Next::Go(end)) if matches!(going_on, Ok(true)) => progress.end(node, end),
+            Ok(Next::Go(_)) => {}
+            Ok(Next::Stop) => going_on = going_on.map(|_| false),
+            Err(error) => going_on = going_on.and(Err(error)),
+        }
     }
 }
 
@@ -135,11 +166,18 @@ async fn drive<T, E, F: Future<Output = T>>(
 mod tests {
     use std::cell::{Cell, RefCell};
 
+    use common::pipeline::On;
+
     use super::*;
+
+    fn nodes(depends_on: &[Vec<usize>]) -> Vec<Node> {
+        let node = |before: &Vec<usize>| Node { depends_on: before.clone(), on: On::Success };
+        depends_on.iter().map(node).collect()
+    }
 
     #[tokio::test]
     async fn steps_run_after_what_they_wait_for_and_no_more_than_the_limit_at_once() {
-        let depends_on = vec![vec![], vec![0], vec![0], vec![0], vec![1, 2, 3]];
+        let depends_on = [vec![], vec![0], vec![0], vec![0], vec![1, 2, 3]];
         let (running, most, order) = (Cell::new(0), Cell::new(0), RefCell::new(Vec::new()));
         let step = |node: usize| {
             let (running, most, order) = (&running, &most, &order);
@@ -151,7 +189,8 @@ mod tests {
                 order.borrow_mut().push(node);
             }
         };
-        let waiting = drive::<_, (), _>(depends_on, 2, step, |_, ()| Ok(true)).await;
+        let waiting =
+            drive::<_, (), _>(nodes(&depends_on), 2, step, |_, ()| Ok(Next::Go(End::Well))).await;
         assert_eq!(waiting, Ok(vec![]));
         assert_eq!(most.get(), 2);
         let order = order.into_inner();
@@ -160,19 +199,27 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_failure_nothing_starts_and_what_runs_is_awaited() {
-        let depends_on = vec![vec![], vec![], vec![0], vec![1]];
+        let depends_on = [vec![], vec![], vec![0], vec![1]];
         let ended = RefCell::new(Vec::new());
         let step = |node: usize| async move {
             for _ in 0..node {
                 tokio::task::yield_now().await;
             }
         };
-        let waiting = drive::<_, (), _>(depends_on, 4, step, |node, ()| {
+        let unstarted = drive::<_, (), _>(nodes(&depends_on), 4, step, |node, ()| {
             ended.borrow_mut().push(node);
-            Ok(node != 0)
+            Ok(Next::Go(if node == 0 { End::Failed } else { End::Well }))
         })
         .await;
-        assert_eq!(waiting, Ok(vec![2, 3]));
+        assert_eq!(unstarted, Ok(vec![(2, Skipped::Failure), (3, Skipped::Failure)]));
         assert_eq!(ended.into_inner(), [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn once_it_is_to_stop_nothing_starts_and_what_waits_is_left_waiting() {
+        let step = |_| async { tokio::task::yield_now().await };
+        let graph = nodes(&[vec![], vec![0], vec![]]);
+        let unstarted = drive::<_, (), _>(graph, 4, step, |_, ()| Ok(Next::Stop)).await;
+        assert_eq!(unstarted, Ok(vec![(1, Skipped::Stopped)]));
     }
 }

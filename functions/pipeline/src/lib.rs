@@ -47,6 +47,8 @@ pub struct Context {
     pub catalog: Arc<Catalog>,
     /// Where `load` steps may read.
     pub roots: Arc<Roots>,
+    /// Where `export` steps may write.
+    pub export_roots: Arc<Roots>,
     /// Where `notify` steps may send.
     pub webhooks: Arc<Webhooks>,
     /// The time.
@@ -164,7 +166,7 @@ async fn claim_and_run(
                 }
                 _ => "cancelled on request".to_owned(),
             };
-            recorder.skip(&run, &outcome.waiting, template, &message).await?;
+            recorder.skip(&run, &outcome.unstarted, template, &message).await?;
             let ending =
                 Ending { status, failure_kind: None, message: Some(message), ..outcome.ending };
             finish(&recorder, ending).await

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use common::pipeline::Template;
+use common::pipeline::graph::Skipped;
 use common::port::PortError;
 use common::run::{CheckResult, Ending, Run, StepLog, StepStatus};
 use common::state::Transition;
@@ -69,16 +70,20 @@ impl Recorder<'_> {
         self.persist(|| self.context.runs.log_checks(results)).await
     }
 
-    /// Logs steps that will not run.
+    /// Logs steps that will not run, for `reason` where they would have.
     pub(crate) async fn skip(
         &self,
         run: &Run,
-        nodes: &[usize],
+        unstarted: &[(usize, Skipped)],
         template: &Template,
         reason: &str,
     ) -> Result<(), Lost> {
-        for &node in nodes {
+        for &(node, why) in unstarted {
             let step = &template.steps[node];
+            let message = match why {
+                Skipped::Failure | Skipped::Stopped => format!("not started: {reason}"),
+                Skipped::NotNeeded => "not needed: nothing has failed that it is for".to_owned(),
+            };
             let now = self.context.clock.now();
             let log = StepLog {
                 run_id: run.run_id,
@@ -95,7 +100,7 @@ impl Recorder<'_> {
                 bytes: 0,
                 job_id: None,
                 error_kind: None,
-                message: Some(reason.to_owned()),
+                message: Some(message),
             };
             self.step(&log).await?;
         }

@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use common::pipeline::{Action, Step};
-use common::port::PortError;
-use common::run::{CheckResult, FailureKind, Run, StepLog, StepStatus};
+use common::run::{CheckResult, Ending, FailureKind, Run, StepLog, StepStatus};
 use common::warehouse::{JobId, JobOptions, Param};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::guard::{Forbidden, Guard};
+use crate::guard::Guard;
 use crate::record::{Lost, Recorder};
 use crate::retry;
-use crate::roots::Refused;
 
 mod check;
+mod error;
+mod export;
 mod load;
+mod notify;
 mod settle;
 mod sql;
+
+use error::TryError;
 
 /// What every step of a run works with.
 #[derive(Clone, Copy)]
@@ -41,6 +44,8 @@ pub(crate) enum StepEnd {
         kind: FailureKind,
         message: String,
     },
+    /// A notification that did not get through, which is no failure of the run.
+    Undelivered,
     /// The run was stopped while it ran; nothing of it runs any more.
     Halted,
     /// What became of its statement cannot be found out.
@@ -53,87 +58,23 @@ struct Done {
     rows: u64,
     bytes: u64,
     checks: Vec<CheckResult>,
+    /// What the log tells of a try that ended well: the records that a load left out.
+    note: Option<String>,
     /// Why the run cannot go on, though every statement did: a blocking check.
     blocked: Option<String>,
 }
 
-/// Why one try did not.
-#[derive(Debug, thiserror::Error)]
-enum TryError {
-    #[error(transparent)]
-    Port(#[from] PortError),
-    #[error(transparent)]
-    Forbidden(#[from] Forbidden),
-    #[error(transparent)]
-    Root(#[from] Refused),
-    #[error("{0}")]
-    Data(String),
-    #[error("took longer than the {0} s it may")]
-    Timeout(u64),
-    #[error("was stopped")]
-    Halted,
-    #[error("may still run in the warehouse, which does not answer: {0}")]
-    Unsettled(PortError),
-    #[error("panicked: a defect of Headgate")]
-    Panic,
-}
-
-impl TryError {
-    /// The word for logs.
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Port(PortError::NotFound(_)) => "NOT_FOUND",
-            Self::Port(PortError::AlreadyExists(_)) => "ALREADY_EXISTS",
-            Self::Port(PortError::Conflict(_)) => "CONFLICT",
-            Self::Port(PortError::PermissionDenied(_)) => "PERMISSION_DENIED",
-            Self::Port(PortError::InvalidQuery(_)) => "INVALID_QUERY",
-            Self::Port(PortError::RateLimited(_)) => "RATE_LIMITED",
-            Self::Port(PortError::Unavailable(_)) => "UNAVAILABLE",
-            Self::Port(PortError::Other { .. }) => "OTHER",
-            Self::Forbidden(_) | Self::Root(_) => "GUARD",
-            Self::Data(_) => "DATA",
-            Self::Timeout(_) => "TIMEOUT",
-            Self::Halted => "CANCELLED",
-            Self::Unsettled(_) => "UNSETTLED",
-            Self::Panic => "BUG",
-        }
-    }
-
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Port(error) => error.retryable(),
-            Self::Timeout(_) => true,
-            Self::Forbidden(_)
-            | Self::Root(_)
-            | Self::Data(_)
-            | Self::Halted
-            | Self::Unsettled(_)
-            | Self::Panic => false,
-        }
-    }
-
-    fn end(&self) -> StepEnd {
-        let kind = match self {
-            Self::Halted => return StepEnd::Halted,
-            Self::Unsettled(_) => return StepEnd::Unsettled,
-            Self::Forbidden(_) | Self::Root(_) => FailureKind::Guard,
-            Self::Panic => FailureKind::Bug,
-            Self::Port(_) | Self::Data(_) | Self::Timeout(_) => FailureKind::Step,
-        };
-        StepEnd::Failed { kind, message: self.to_string() }
-    }
-}
-
 impl Job<'_> {
-    /// Runs a step until a try ends well, fails for good, or is the last.
-    pub(crate) async fn step(self, step: &Step) -> Result<StepEnd, Lost> {
+    /// Runs a step until a try ends well, fails for good, or is the last. `so_far` is how the run would end
+    /// without it.
+    pub(crate) async fn step(self, step: &Step, so_far: &Ending) -> Result<StepEnd, Lost> {
         let context = self.recorder.context;
         let mut try_number = 1;
         loop {
             let id = self.run.run_id.job(&step.id, self.recorder.assignment.attempt, try_number);
             let started_at = context.clock.now();
             // A panic is caught here, so that the other steps and the run's ending go on.
-            let work = AssertUnwindSafe(self.attempt(step, &id)).catch_unwind();
+            let work = AssertUnwindSafe(self.attempt(step, &id, so_far)).catch_unwind();
             let result = match work.await {
                 Ok(result) => result,
                 Err(_) => Err(self.after_panic(step, &id).await),
@@ -151,10 +92,7 @@ impl Job<'_> {
                 ended_at: context.clock.now(),
                 rows: 0,
                 bytes: 0,
-                job_id: match &step.action {
-                    Action::Sql(_) | Action::Load(_) => Some(id.to_string()),
-                    Action::Check(_) => None,
-                },
+                job_id: step.action.is_job().then(|| id.to_string()),
                 error_kind: error_kind.map(str::to_owned),
                 message,
             };
@@ -162,7 +100,7 @@ impl Job<'_> {
                 Ok(done) => {
                     self.recorder.checks(&done.checks).await?;
                     let log = match &done.blocked {
-                        None => log(StepStatus::Completed, None, None),
+                        None => log(StepStatus::Completed, None, done.note),
                         Some(reason) => {
                             log(StepStatus::Failed, Some("DATA_QUALITY"), Some(reason.clone()))
                         }
@@ -202,7 +140,11 @@ impl Job<'_> {
             );
             self.recorder.step(&log(status, Some(error.kind()), Some(error.to_string()))).await?;
             if !error.may_pass() || try_number >= step.retries.max_attempts {
-                return Ok(error.end());
+                return Ok(match (&step.action, error.end()) {
+                    // Its own log tells; the run has done its work all the same.
+                    (Action::Notify(_), StepEnd::Failed { .. }) => StepEnd::Undelivered,
+                    (_, end) => end,
+                });
             }
             let wait = retry::delay(&step.retries, try_number, &context.chance);
             tokio::select! {
@@ -215,36 +157,44 @@ impl Job<'_> {
 
     /// What a panicked try comes to, once nothing of it runs any more.
     async fn after_panic(&self, step: &Step, id: &JobId) -> TryError {
-        match &step.action {
-            Action::Check(_) => TryError::Panic,
-            Action::Sql(_) | Action::Load(_) => match self.end(id).await {
-                Ok(_) => TryError::Panic,
-                Err(unsettled) => unsettled,
-            },
+        if !step.action.is_job() {
+            return TryError::Panic;
+        }
+        match self.end(id).await {
+            Ok(_) => TryError::Panic,
+            Err(unsettled) => unsettled,
         }
     }
 
-    async fn attempt(&self, step: &Step, id: &JobId) -> Result<Done, TryError> {
+    async fn attempt(&self, step: &Step, id: &JobId, so_far: &Ending) -> Result<Done, TryError> {
         if self.halt.is_cancelled() {
             return Err(TryError::Halted);
         }
         match &step.action {
-            Action::Sql(sql) => self.sql(sql, &self.options(step, id)).await,
-            Action::Load(load) => self.load(load, &self.options(step, id)).await,
-            Action::Check(checks) => {
-                let work = self.checks(step, checks);
-                tokio::select! {
-                    done = work => done,
-                    () = tokio::time::sleep(step.timeout) => {
-                        Err(TryError::Timeout(step.timeout.as_secs()))
-                    }
-                    () = self.halt.cancelled() => Err(TryError::Halted),
-                }
+            Action::Sql(sql) => self.sql(sql, &self.options(step, id, sql.max_bytes)).await,
+            Action::Load(load) => self.load(load, &self.options(step, id, load.max_bytes)).await,
+            Action::Export(export) => {
+                self.export(export, &self.options(step, id, export.max_bytes)).await
             }
+            Action::Check(checks) => self.within(step, self.checks(step, checks)).await,
+            Action::Notify(notify) => self.within(step, self.notify(step, notify, so_far)).await,
         }
     }
 
-    fn options(&self, step: &Step, id: &JobId) -> JobOptions {
+    /// Drops the work where it takes too long or the run is stopped.
+    async fn within(
+        &self,
+        step: &Step,
+        work: impl Future<Output = Result<Done, TryError>>,
+    ) -> Result<Done, TryError> {
+        tokio::select! {
+            done = work => done,
+            () = tokio::time::sleep(step.timeout) => Err(TryError::Timeout(step.timeout.as_secs())),
+            () = self.halt.cancelled() => Err(TryError::Halted),
+        }
+    }
+
+    fn options(&self, step: &Step, id: &JobId, max_bytes: Option<u64>) -> JobOptions {
         let labels = [
             ("service", "pipeline".to_owned()),
             ("tenant", self.run.tenant_id.to_string()),
@@ -254,7 +204,7 @@ impl Job<'_> {
         JobOptions {
             id: id.clone(),
             labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            maximum_bytes: Some(self.guard.max_bytes),
+            maximum_bytes: Some(self.guard.most(max_bytes)),
             timeout: step.timeout,
         }
     }

@@ -15,10 +15,10 @@ use super::{Columns, SqliteState, all, change, corrupt, first, micros};
 
 const INSERT: &str = "INSERT INTO x_meta_pipeline_runs
      (pipeline_logging_id, tenant_id, user_id, pipeline_id, provider, domain, pipeline_template, status,
-      parameters, fingerprint, day, attempt, timeout_seconds, max_bytes, created_at, started_at,
+      parameters, fingerprint, day, attempt, timeout_seconds, max_bytes, max_parallel, created_at, started_at,
       start_by, launch_refused)
      VALUES (:run, :tenant, :user, :pipeline, :provider, :domain, :template, :status, :parameters,
-      :fingerprint, :day, :attempt, :timeout, :max_bytes, :created_at, :started_at, :start_by, 0)";
+      :fingerprint, :day, :attempt, :timeout, :max_bytes, :max_parallel, :created_at, :started_at, :start_by, 0)";
 const GET: &str =
     "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1 AND pipeline_logging_id = ?2";
 const UNFINISHED: &str = "SELECT * FROM x_meta_pipeline_runs
@@ -194,6 +194,7 @@ fn insert(tx: &Transaction<'_>, run: &Run) -> Result<(), PortError> {
         ":day": run.day.to_string(),
         ":attempt": run.attempt,
         ":timeout": i64::try_from(run.timeout.as_secs()).unwrap_or(i64::MAX),
+        ":max_parallel": run.max_parallel,
         ":max_bytes": i64::try_from(run.max_bytes).unwrap_or(i64::MAX),
         ":created_at": micros(run.created_at),
         ":started_at": run.started_at.map(micros),
@@ -291,6 +292,7 @@ fn read_run(row: &Columns<'_>) -> Result<Run, PortError> {
         attempt: row.number("attempt")?,
         timeout: Duration::from_secs(row.number("timeout_seconds")?),
         max_bytes: row.number("max_bytes")?,
+        max_parallel: row.max_parallel()?,
         created_at: row.time("created_at")?,
         started_at: row.time_opt("started_at")?,
         start_by: row.time_opt("start_by")?,

@@ -21,14 +21,14 @@ const ACTIVATE: &str = "UPDATE \"tenants.tenant_profiles\" SET status = 'ACTIVE'
      WHERE tenant_id = ?1 AND status = 'PROVISIONING'";
 const CREATE_SUBSCRIPTION: &str = "INSERT INTO \"tenants.tenant_subscriptions\"
      (subscription_id, tenant_id, plan_name, status, daily_limit, monthly_limit, concurrent_limit,
-      max_queued, max_bytes, created_at, updated_at)
+      max_queued, max_bytes, max_parallel, created_at, updated_at)
      VALUES (:subscription_id, :tenant_id, :plan_name, :status, :daily_limit, :monthly_limit,
-      :concurrent_limit, :max_queued, :max_bytes, :updated_at, :updated_at) ON CONFLICT DO NOTHING";
+      :concurrent_limit, :max_queued, :max_bytes, :max_parallel, :updated_at, :updated_at) ON CONFLICT DO NOTHING";
 const CHANGE_SUBSCRIPTION: &str = "UPDATE \"tenants.tenant_subscriptions\" SET
      subscription_id = :subscription_id, plan_name = :plan_name, status = :status,
      daily_limit = :daily_limit, monthly_limit = :monthly_limit,
      concurrent_limit = :concurrent_limit, max_queued = :max_queued, max_bytes = :max_bytes,
-     updated_at = :updated_at WHERE tenant_id = :tenant_id";
+     max_parallel = :max_parallel,     updated_at = :updated_at WHERE tenant_id = :tenant_id";
 const FOLLOW_PLAN: &str =
     "UPDATE \"tenants.tenant_profiles\" SET subscription_plan = ?2, updated_at = ?3
      WHERE tenant_id = ?1 AND subscription_plan <> ?2";
@@ -203,6 +203,7 @@ fn write_subscription(
         ":concurrent_limit": new.limits.concurrent_limit,
         ":max_queued": new.limits.max_queued,
         ":max_bytes": bytes,
+        ":max_parallel": new.limits.max_parallel,
         ":updated_at": micros(new.updated_at),
     };
     change(tx, sql, values).map(|_| ())

@@ -38,6 +38,7 @@ async fn two_hundred_at_once_are_let_in_by_the_plan() {
         data_dir: data_dir(),
         configs: configs::read(None).unwrap(),
         roots: Roots::default(),
+        export_roots: Roots::default(),
         webhooks: Webhooks::none(),
         webhook_key: Secret::new("webhooks"),
         admin_key: Secret::new(ADMIN),

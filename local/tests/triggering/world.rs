@@ -95,6 +95,7 @@ impl World {
             events: Arc::new(publisher),
             catalog: templates,
             roots: Arc::new(Roots::default()),
+            export_roots: Arc::new(Roots::default()),
             webhooks: Arc::new(Webhooks::none()),
             clock: clock.clone(),
             chance: chance.clone(),

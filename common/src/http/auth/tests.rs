@@ -107,6 +107,7 @@ impl Bench {
             concurrent_limit: 1,
             max_queued: 1,
             max_bytes: 1,
+            max_parallel: 4,
         };
         self.store.keys.lock().unwrap().push(FoundKey {
             key: KeyRecord {

@@ -9,7 +9,7 @@ use serde::de::{
     value::MapAccessDeserializer,
 };
 
-use super::{CheckStep, LoadStep, SqlStep};
+use super::{CheckStep, CommonSpec, ExportStep, LoadStep, NotifyStep, SqlStep};
 
 /// One step of a pipeline, told apart by `type`.
 #[derive(Debug, JsonSchema)]
@@ -21,25 +21,27 @@ pub enum StepSpec {
     Load(LoadStep),
     /// Checks data.
     Check(CheckStep),
+    /// Writes a file.
+    Export(ExportStep),
+    /// Tells somebody.
+    Notify(NotifyStep),
 }
 
 impl StepSpec {
-    /// The step's id.
-    pub fn id(&self) -> &str {
+    /// What every step has.
+    pub fn common(&self) -> CommonSpec<'_> {
         match self {
-            Self::Sql(step) => &step.id,
-            Self::Load(step) => &step.id,
-            Self::Check(step) => &step.id,
+            Self::Sql(step) => step.common(),
+            Self::Load(step) => step.common(),
+            Self::Check(step) => step.common(),
+            Self::Export(step) => step.common(),
+            Self::Notify(step) => step.common(),
         }
     }
 
-    /// The ids it waits for.
-    pub fn depends_on(&self) -> &[String] {
-        match self {
-            Self::Sql(step) => &step.depends_on,
-            Self::Load(step) => &step.depends_on,
-            Self::Check(step) => &step.depends_on,
-        }
+    /// The step's id.
+    pub fn id(&self) -> &str {
+        self.common().id
     }
 }
 
@@ -56,6 +58,8 @@ enum Kind {
     Sql,
     Load,
     Check,
+    Export,
+    Notify,
 }
 
 struct StepVisitor;
@@ -81,6 +85,8 @@ impl<'de> Visitor<'de> for StepVisitor {
                 Kind::Sql => SqlStep::deserialize(rest).map(StepSpec::Sql),
                 Kind::Load => LoadStep::deserialize(rest).map(StepSpec::Load),
                 Kind::Check => CheckStep::deserialize(rest).map(StepSpec::Check),
+                Kind::Export => ExportStep::deserialize(rest).map(StepSpec::Export),
+                Kind::Notify => NotifyStep::deserialize(rest).map(StepSpec::Notify),
             };
         }
         Err(A::Error::missing_field("type"))

@@ -5,35 +5,34 @@ use std::time::Duration;
 use super::super::diagnostic::Place;
 use super::super::scan::scan;
 use super::super::spec::{
-    CsvSpec, FormatSpec, LoadStep, ModeSpec, RetriesSpec, SqlStep, StepSpec, TargetSpec,
+    CheckStep, CommonSpec, CsvSpec, ExportStep, FormatSpec, LoadStep, NotifyStep, SqlStep, StepSpec,
 };
 use super::super::{
-    Action, LoadAction, Mode, Retries, SqlAction, Statement, Step, TargetTable, Uri, is_word,
+    Action, CheckAction, ExportAction, LoadAction, NotifyAction, Retries, SqlAction, Statement,
+    Step, Uri,
 };
-use super::{Draft, is_meta};
-use crate::warehouse::{Column, ColumnType, DataType, Format, Mode as ColumnMode};
+use super::Draft;
+use crate::warehouse::{DataType, Format};
+
+/// The most records a load may leave out: each is kept with its reason.
+const MAX_BAD_RECORDS: u64 = 10_000;
+/// The longest text of a notification, in characters.
+const MAX_MESSAGE: usize = 1_000;
 
 /// Puts a step together from its parts, all of them valid.
 pub(super) fn assemble(spec: &StepSpec, action: Action, depends_on: Vec<usize>) -> Step {
-    let (timeout, retries) = limits(spec);
+    let CommonSpec { id, on, timeout_seconds, retries, .. } = spec.common();
     Step {
-        id: spec.id().to_owned(),
+        id: id.to_owned(),
         depends_on,
-        timeout: Duration::from_secs(timeout),
+        on: on.into(),
+        timeout: Duration::from_secs(timeout_seconds),
         retries: Retries {
             max_attempts: retries.max_attempts,
             backoff: Duration::from_secs(retries.backoff_seconds),
             max_backoff: Duration::from_secs(retries.max_backoff_seconds),
         },
         action,
-    }
-}
-
-fn limits(spec: &StepSpec) -> (u64, RetriesSpec) {
-    match spec {
-        StepSpec::Sql(step) => (step.timeout_seconds, step.retries),
-        StepSpec::Load(step) => (step.timeout_seconds, step.retries),
-        StepSpec::Check(step) => (step.timeout_seconds, step.retries),
     }
 }
 
@@ -47,7 +46,7 @@ pub(super) fn is_name(text: &str) -> bool {
 impl Draft<'_> {
     /// The step's action; `None` where a finding says why there is none.
     pub(super) fn action(&mut self, spec: &StepSpec, at: Place) -> Option<Action> {
-        let (timeout, retries) = limits(spec);
+        let CommonSpec { timeout_seconds: timeout, retries, .. } = spec.common();
         if !(1..=86_400).contains(&timeout) {
             let message = format!("timeout_seconds is {timeout}, which is not 1 to 86400");
             self.at(at, "timeout_seconds", message, "leave it out for 600");
@@ -66,16 +65,35 @@ impl Draft<'_> {
         match spec {
             StepSpec::Sql(step) => self.sql(step, at).map(Action::Sql),
             StepSpec::Load(step) => self.load(step, at).map(Action::Load),
-            StepSpec::Check(step) => self.checks(step, at).map(Action::Check),
+            StepSpec::Check(step) => self.check_step(step, at).map(Action::Check),
+            StepSpec::Export(step) => self.export(step, at).map(Action::Export),
+            StepSpec::Notify(step) => self.notify(step, at).map(Action::Notify),
         }
+    }
+
+    fn check_step(&mut self, step: &CheckStep, at: Place) -> Option<CheckAction> {
+        let max_bytes = self.bytes(step.max_bytes, at);
+        let checks = self.checks(step, at);
+        Some(CheckAction { max_bytes: max_bytes?, checks: checks? })
+    }
+
+    /// A step's own limit of bytes; `None` where it is refused.
+    #[expect(clippy::option_option, reason = "absent and refused are two things here")]
+    fn bytes(&mut self, limit: Option<u64>, at: Place) -> Option<Option<u64>> {
+        if limit == Some(0) {
+            self.at(at, "max_bytes", "max_bytes is 0", "leave it out for the plan's");
+            return None;
+        }
+        Some(limit)
     }
 
     fn sql(&mut self, step: &SqlStep, at: Place) -> Option<SqlAction> {
         let from =
             Place { line: step.query.referenced.line(), column: step.query.referenced.column() };
         let query = self.query(&step.query.value, from);
+        let max_bytes = self.bytes(step.max_bytes, at);
         let target = self.target(&step.target, &step.mode, at);
-        Some(SqlAction { query: query?, target: target? })
+        Some(SqlAction { query: query?, max_bytes: max_bytes?, target: target? })
     }
 
     /// One SELECT whose parameters are declared.
@@ -140,91 +158,15 @@ impl Draft<'_> {
         sound.then(|| Statement { sql: sql.to_owned(), params: found.params.into_iter().collect() })
     }
 
-    fn target(&mut self, target: &TargetSpec, mode: &ModeSpec, at: Place) -> Option<TargetTable> {
-        let from = self.findings.find(at, "target");
-        let mut sound = true;
-        if !is_word(&target.table) || is_meta(&target.table) {
-            let message = format!("target table '{}' is not allowed", target.table);
-            let hint = "a name is [a-z][a-z0-9_]*, without a dataset, and not x_meta*";
-            self.at(from, "table", message, hint);
-            sound = false;
-        }
-        for column in target.partition_by.iter().chain(&target.cluster_by) {
-            if !is_name(column) {
-                self.at(from, column, format!("'{column}' is not a column's name"), "");
-                sound = false;
-            }
-        }
-        if target.cluster_by.len() > 4 {
-            self.at(from, "cluster_by", "a table is clustered by at most four columns", "");
-            sound = false;
-        }
-        let mode = self.mode(target, mode, at);
-        sound.then_some(())?;
-        Some(TargetTable {
-            table: target.table.clone(),
-            partition_by: target.partition_by.clone(),
-            cluster_by: target.cluster_by.clone(),
-            mode: mode?,
-        })
-    }
-
-    fn mode(&mut self, target: &TargetSpec, mode: &ModeSpec, at: Place) -> Option<Mode> {
-        let from = self.findings.find(at, "mode");
-        match mode {
-            ModeSpec::Replace => Some(Mode::Replace),
-            ModeSpec::Append { allow_duplicates: true } => Some(Mode::Append),
-            ModeSpec::Append { allow_duplicates: false } => {
-                let message = "append needs allow_duplicates: true";
-                self.at(
-                    from,
-                    "append",
-                    message,
-                    "a second run adds its rows again: say that it may",
-                );
-                None
-            }
-            ModeSpec::OverwritePartition { from: first, to } => {
-                if target.partition_by.is_none() {
-                    let message = "overwrite_partition needs target.partition_by";
-                    self.at(
-                        from,
-                        "overwrite_partition",
-                        message,
-                        "name the DATE column of the range",
-                    );
-                }
-                let first = self.reference(first, &DataType::Date, from);
-                let to = self.reference(to, &DataType::Date, from);
-                target.partition_by.as_ref()?;
-                Some(Mode::OverwritePartition { from: first?, to: to? })
-            }
-        }
-    }
-
-    /// The parameter that `"@name"` names, of this type.
-    fn reference(&mut self, text: &str, kind: &DataType, from: Place) -> Option<String> {
-        let name = text.strip_prefix('@').unwrap_or_default();
-        if self.parameters.get(name).is_some_and(|parameter| parameter.kind.data_type() == kind) {
-            self.used.insert(name.to_owned());
-            return Some(name.to_owned());
-        }
-        if self.refused.contains(name) {
-            return None;
-        }
-        let message = format!("'{text}' is not a declared {kind} parameter");
-        self.at(from, text, message, format!("write \"@name\" of a parameter of type {kind}"));
-        None
-    }
-
     fn load(&mut self, step: &LoadStep, at: Place) -> Option<LoadAction> {
-        let uri = if step.uri.starts_with('@') {
-            let from = self.findings.find(at, "uri");
-            self.reference(&step.uri, &DataType::String, from).map(Uri::Parameter)
-        } else {
-            Some(Uri::Literal(step.uri.clone()))
-        };
+        let uri = self.uri(&step.uri, "uri", at);
         let format = self.format(step.format, step.csv.as_ref(), at);
+        let max_bytes = self.bytes(step.max_bytes, at);
+        if step.max_bad_records > MAX_BAD_RECORDS {
+            let message =
+                format!("max_bad_records is {}, more than {MAX_BAD_RECORDS}", step.max_bad_records);
+            self.at(at, "max_bad_records", message, "mend the file, or load it as STRINGs");
+        }
         let columns_sound = self.columns(step, at);
         let target = self.target(&step.target, &step.mode, at);
         columns_sound.then_some(())?;
@@ -233,8 +175,63 @@ impl Draft<'_> {
             format: format?,
             columns: step.columns.clone(),
             max_bad_records: step.max_bad_records,
+            max_bytes: max_bytes?,
             target: target?,
         })
+    }
+
+    fn export(&mut self, step: &ExportStep, at: Place) -> Option<ExportAction> {
+        let from =
+            Place { line: step.query.referenced.line(), column: step.query.referenced.column() };
+        let query = self.query(&step.query.value, from);
+        let max_bytes = self.bytes(step.max_bytes, at);
+        let uri = self.uri(&step.uri, "uri", at);
+        let format = self.format(step.format, step.csv.as_ref(), at);
+        Some(ExportAction { query: query?, max_bytes: max_bytes?, uri: uri?, format: format? })
+    }
+
+    fn notify(&mut self, step: &NotifyStep, at: Place) -> Option<NotifyAction> {
+        let url = self.uri(&step.url, "url", at);
+        if let Some(Uri::Literal(_)) = &url
+            && !step.url.starts_with("https://")
+        {
+            let message = format!("url '{}' is not https", step.url);
+            self.at(at, "url", message, "write https://host/path, of a host the operator allowed");
+            return None;
+        }
+        if step.message.chars().count() > MAX_MESSAGE {
+            let message = format!("message is longer than {MAX_MESSAGE} characters");
+            self.at(at, "message", message, "shorten it");
+            return None;
+        }
+        Some(NotifyAction { url: url?, message: step.message.clone() })
+    }
+
+    /// A name that a parameter or the template gives.
+    fn uri(&mut self, text: &str, field: &str, at: Place) -> Option<Uri> {
+        let from = self.findings.find(at, field);
+        if text.starts_with('@') {
+            return self.reference(text, &DataType::String, from).map(Uri::Parameter);
+        }
+        let uri = match Uri::literal(text) {
+            Ok(uri) if !text.is_empty() => uri,
+            Ok(_) => {
+                self.at(from, field, format!("{field} is empty"), "");
+                return None;
+            }
+            Err(place) => {
+                let message = format!("'{place}' is no place of a {field}");
+                let hint = "places are {tenant_id} and {name} of a DATE parameter";
+                self.at(from, &place, message, hint);
+                return None;
+            }
+        };
+        let days: Vec<String> = uri.days().into_iter().map(str::to_owned).collect();
+        let declared: Vec<Option<String>> = days
+            .iter()
+            .map(|name| self.reference(&format!("@{name}"), &DataType::Date, from))
+            .collect();
+        declared.iter().all(Option::is_some).then_some(uri)
     }
 
     fn format(&mut self, format: FormatSpec, csv: Option<&CsvSpec>, at: Place) -> Option<Format> {
@@ -259,48 +256,5 @@ impl Draft<'_> {
                 Format::Csv { header: csv.header, delimiter, null_marker: csv.null_marker }
             }
         })
-    }
-
-    fn columns(&mut self, step: &LoadStep, at: Place) -> bool {
-        let from = self.findings.find(at, "columns");
-        let mut sound = true;
-        let mut refuse = |draft: &mut Self, word: &str, message: String, hint: &str| {
-            draft.at(from, word, message, hint);
-            sound = false;
-        };
-        if step.columns.is_empty() {
-            refuse(
-                self,
-                "columns",
-                "a load needs its columns".to_owned(),
-                "list name and type of each",
-            );
-        }
-        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-        for (i, column) in step.columns.iter().enumerate() {
-            if !is_name(&column.name) {
-                refuse(self, &column.name, format!("'{}' is not a column's name", column.name), "");
-            }
-            if step.columns[..i].iter().any(|other| same(&other.name, &column.name)) {
-                let message = format!("column {} stands twice", column.name);
-                refuse(self, &column.name, message, "names are compared without case");
-            }
-        }
-        let named = |name: &String| -> Option<&Column> {
-            step.columns.iter().find(|column| same(&column.name, name))
-        };
-        if let Some(name) = &step.target.partition_by {
-            let is_date = |c: &Column| c.kind == ColumnType::Date && c.mode != ColumnMode::Repeated;
-            if !named(name).is_some_and(is_date) {
-                let message = format!("partition_by {name} is not a DATE column of this load");
-                refuse(self, name, message, "partition by a DATE column");
-            }
-        }
-        for name in &step.target.cluster_by {
-            if named(name).is_none() {
-                refuse(self, name, format!("cluster_by {name} is not a column of this load"), "");
-            }
-        }
-        sound
     }
 }

@@ -32,6 +32,7 @@ pub fn run(tenant: &TenantId, n: u128, status: RunStatus) -> Run {
         attempt: 1,
         timeout: Duration::from_mins(1),
         max_bytes: 10_000_000_000_000,
+        max_parallel: 4,
         created_at: noon() + TimeDelta::seconds(i64::try_from(n).unwrap()),
         started_at: running.then(noon),
         start_by: running.then(noon),

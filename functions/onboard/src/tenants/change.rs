@@ -40,6 +40,7 @@ pub(crate) struct LimitsPatch {
     concurrent_limit: Option<u32>,
     max_queued: Option<u32>,
     max_bytes: Option<u64>,
+    max_parallel: Option<u32>,
 }
 
 /// Changes a tenant's plan, limits or status.
@@ -101,8 +102,14 @@ impl TenantPatch {
     fn apply(&self, read: &Subscription, config: &Config) -> Result<Subscription, Vec<FieldError>> {
         let mut changed = read.clone();
         let mut errors = Vec::new();
-        let LimitsPatch { daily_limit, monthly_limit, concurrent_limit, max_queued, max_bytes } =
-            self.limits.unwrap_or_default();
+        let LimitsPatch {
+            daily_limit,
+            monthly_limit,
+            concurrent_limit,
+            max_queued,
+            max_bytes,
+            max_parallel,
+        } = self.limits.unwrap_or_default();
         if self.subscription_plan.is_none() && self.status.is_none() && self.limits.is_none() {
             let rule = "names nothing to change: give subscription_plan, status or limits";
             return Err(vec![FieldError { field: "body".into(), value: None, rule: rule.into() }]);
@@ -128,6 +135,7 @@ impl TenantPatch {
             concurrent_limit: concurrent_limit.unwrap_or(before.concurrent_limit),
             max_queued: max_queued.unwrap_or(before.max_queued),
             max_bytes: max_bytes.unwrap_or(before.max_bytes),
+            max_parallel: max_parallel.unwrap_or(before.max_parallel),
         };
         if let Err(broken) = changed.limits.check() {
             errors.push(FieldError::new(

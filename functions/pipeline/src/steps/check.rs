@@ -1,7 +1,8 @@
 //! The `check` step: looks, judges, and keeps the keys of a few failing rows.
 
-use common::pipeline::{Check, Step};
+use common::pipeline::{Check, CheckAction, Step};
 use common::run::CheckResult;
+use common::warehouse::{Query, Rows};
 
 use super::{Done, Job, TryError};
 
@@ -9,10 +10,10 @@ use super::{Done, Job, TryError};
 const MAX_KEY: usize = 200;
 
 impl Job<'_> {
-    pub(super) async fn checks(&self, step: &Step, checks: &[Check]) -> Result<Done, TryError> {
+    pub(super) async fn checks(&self, step: &Step, action: &CheckAction) -> Result<Done, TryError> {
         let mut done = Done::default();
-        for check in checks {
-            let (result, bytes) = self.check(step, check).await?;
+        for check in &action.checks {
+            let (result, bytes) = self.check(step, check, action.max_bytes).await?;
             done.bytes += bytes;
             done.checks.push(result);
         }
@@ -28,18 +29,22 @@ impl Job<'_> {
         Ok(done)
     }
 
-    async fn check(&self, step: &Step, check: &Check) -> Result<(CheckResult, u64), TryError> {
+    async fn check(
+        &self,
+        step: &Step,
+        check: &Check,
+        max_bytes: Option<u64>,
+    ) -> Result<(CheckResult, u64), TryError> {
         let context = self.recorder.context;
         let compiled = check.compile(&self.run.tenant_id.dataset(), self.params);
-        let mut bytes = self.allowed(&compiled.observe).await?;
-        let rows = context.warehouse.query(&compiled.observe).await?;
+        let (rows, mut bytes) = self.look(&compiled.observe, max_bytes).await?;
         let checked_at = context.clock.now();
         let verdict =
             check.judge(&rows, checked_at).map_err(|error| TryError::Data(error.to_string()))?;
         let mut failing_keys = Vec::new();
         if let Some(sample) = compiled.sample.filter(|_| !verdict.passed) {
-            bytes += self.allowed(&sample).await?;
-            let rows = context.warehouse.query(&sample).await?;
+            let (rows, read) = self.look(&sample, max_bytes).await?;
+            bytes += read;
             failing_keys = rows.rows.iter().map(|row| key(&rows.columns, row)).collect();
         }
         let result = CheckResult {
@@ -59,6 +64,13 @@ impl Job<'_> {
             checked_at,
         };
         Ok((result, bytes))
+    }
+
+    /// Runs a query that the guard admits; answers its rows and the bytes it read.
+    async fn look(&self, query: &Query, max_bytes: Option<u64>) -> Result<(Rows, u64), TryError> {
+        let reserved = self.admitted(query, max_bytes).await?;
+        let rows = self.recorder.context.warehouse.query(query).await?;
+        Ok((rows, reserved.spend()))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The `sql` step: one SELECT, written to its target.
 
-use common::pipeline::{Mode, SqlAction, TargetTable};
+use common::pipeline::{Mode, SqlAction, Statement, TargetTable};
 use common::warehouse::{JobOptions, Query, Target, Value, WriteMode};
 
 use super::{Done, Job, TryError};
+use crate::guard::Reserved;
 
 impl Job<'_> {
     pub(super) async fn sql(
@@ -11,27 +12,36 @@ impl Job<'_> {
         sql: &SqlAction,
         options: &JobOptions,
     ) -> Result<Done, TryError> {
-        let named = |(name, _): &(&String, _)| sql.query.params.contains(name);
-        let query = Query {
-            sql: sql.query.sql.clone(),
-            params: self.params.iter().filter(named).map(|(n, p)| (n.clone(), p.clone())).collect(),
-            default_dataset: Some(self.run.tenant_id.dataset()),
-        };
+        let query = self.query(&sql.query);
         let target = self.target(&sql.target)?;
-        self.allowed(&query).await?;
+        let reserved = self.admitted(&query, sql.max_bytes).await?;
         let warehouse = &self.recorder.context.warehouse;
         let written = self.settled(warehouse.write(&query, &target, options), options).await?;
+        reserved.spend();
         Ok(Done { rows: written.rows, bytes: written.bytes, ..Done::default() })
     }
 
-    /// Resolves a statement without running it and holds it against the guard; answers the bytes it may read.
-    pub(super) async fn allowed(&self, query: &Query) -> Result<u64, TryError> {
+    /// A template's statement with the run's values of the parameters it names.
+    pub(super) fn query(&self, statement: &Statement) -> Query {
+        let named = |(name, _): &(&String, _)| statement.params.contains(name);
+        Query {
+            sql: statement.sql.clone(),
+            params: self.params.iter().filter(named).map(|(n, p)| (n.clone(), p.clone())).collect(),
+            default_dataset: Some(self.run.tenant_id.dataset()),
+        }
+    }
+
+    /// Resolves a statement without running it and holds it against the guard.
+    pub(super) async fn admitted(
+        &self,
+        query: &Query,
+        max_bytes: Option<u64>,
+    ) -> Result<Reserved<'_>, TryError> {
         let dry_run = tokio::select! {
             dry_run = self.recorder.context.warehouse.dry_run(query) => dry_run?,
             () = self.halt.cancelled() => return Err(TryError::Halted),
         };
-        self.guard.check(&dry_run)?;
-        Ok(dry_run.bytes)
+        Ok(self.guard.admit(&dry_run, max_bytes)?)
     }
 
     /// The target in the tenant's dataset, its range filled in.
@@ -44,6 +54,8 @@ impl Job<'_> {
         let mode = match &target.mode {
             Mode::Replace => WriteMode::Replace,
             Mode::Append => WriteMode::Append,
+            Mode::AppendNew { keys } => WriteMode::AppendNew { keys: keys.clone() },
+            Mode::Merge { keys } => WriteMode::Merge { keys: keys.clone() },
             Mode::OverwritePartition { from, to } => {
                 WriteMode::OverwritePartition { from: day(from)?, to: day(to)? }
             }

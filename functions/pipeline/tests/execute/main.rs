@@ -1,6 +1,7 @@
 //! Whole executions against a scripted warehouse: how a run ends when its statements go well, fail, hang or
 //! panic, and what is left behind.
 
+mod graph;
 mod script;
 
 use std::time::Duration;
@@ -96,8 +97,21 @@ async fn a_table_or_a_size_that_is_not_allowed_is_refused_before_any_write() {
         assert!(message.starts_with("step copy ") && message.contains(named), "{message}");
     }
     let scene = Scene::new();
-    scene.reads("shared.rates".parse().unwrap(), 1_000);
+    scene.reads("shared.rates".parse().unwrap(), 500);
     assert_eq!(scene.execute().await, Exit::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_statements_of_a_run_share_the_plans_bytes() {
+    let scene = Scene::new();
+    scene.reads("acme.lines".parse().unwrap(), 501);
+    // A try that did not take effect gives its bytes back.
+    scene.answers([Answer::Busy]);
+    assert_eq!(scene.execute().await, Exit::Template);
+    assert_eq!(scene.ending(), failure(FailureKind::Guard));
+    let message = scene.run().ending.and_then(|end| end.message).unwrap_or_default();
+    assert!(message.starts_with("step look would read 501 bytes"), "{message}");
+    assert!(message.contains("499 left of the plan's 1000"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

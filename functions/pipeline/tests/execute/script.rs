@@ -1,26 +1,22 @@
 //! One run, its row in memory, and a warehouse that answers by script.
 #![expect(clippy::unwrap_used, reason = "what a test is made of is valid")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::clock::{Chance, Clock};
-use common::events::{Event, EventPublisher};
 use common::pipeline::Catalog;
-use common::port::PortError;
 use common::run::{CheckResult, FailureKind, Run, RunId, RunStatus, StepLog, StepStatus};
-use common::state::{Inserted, Page, RunFilter, Runs, Transition};
 use common::tenant::{TenantId, UserId};
-use common::warehouse::{
-    DataType, DatasetName, DryRun, Ensured, JobId, JobOptions, JobState, Load, Query, Rows,
-    TableDefinition, TableRef, Target, Value, Warehouse, Written,
-};
+use common::warehouse::{JobId, JobState, TableRef};
 use futures::FutureExt;
 use pipeline::{Assignment, Context, Exit, Roots, Webhooks, execute};
 use tokio_util::sync::CancellationToken;
+
+mod state;
+mod warehouse;
 
 const TEMPLATE: &str = r#"description: Copies a day.
 parameters:
@@ -70,6 +66,7 @@ pub(crate) enum Answer {
 }
 
 struct Stage {
+    template: String,
     run: Run,
     answers: VecDeque<Answer>,
     jobs: Vec<(String, JobState)>,
@@ -80,6 +77,10 @@ struct Stage {
     log: Vec<StepLog>,
     checks: Vec<CheckResult>,
     told: usize,
+    /// Jobs at work now, and the most there ever were.
+    at_work: (usize, usize),
+    /// The steps whose jobs ended well, in order.
+    ended: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -110,6 +111,7 @@ impl Scene {
             attempt: 1,
             timeout: Duration::from_hours(1),
             max_bytes: 1_000,
+            max_parallel: 4,
             created_at: now,
             started_at: Some(now),
             start_by: None,
@@ -121,17 +123,28 @@ impl Scene {
             ending: None,
         };
         Self(Arc::new(Mutex::new(Stage {
+            template: TEMPLATE.to_owned(),
             run,
             answers: VecDeque::new(),
             jobs: Vec::new(),
-            reads: ("acme.lines".parse().unwrap(), 1_000),
+            reads: ("acme.lines".parse().unwrap(), 100),
             observed: 0,
             cannot_cancel: false,
             lose_answer: false,
             log: Vec::new(),
             checks: Vec::new(),
             told: 0,
+            at_work: (0, 0),
+            ended: Vec::new(),
         })))
+    }
+
+    /// A run of this template, which takes no parameters.
+    pub(crate) fn of(template: &str) -> Self {
+        let scene = Self::new();
+        scene.stage().template = template.to_owned();
+        scene.change(|run| run.parameters = serde_json::json!({}));
+        scene
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -173,9 +186,14 @@ impl Scene {
             runs: Arc::new(self.clone()),
             events: Arc::new(self.clone()),
             catalog: Arc::new(
-                Catalog::from_files([("a/b/c.yml", TEMPLATE), ("a/b/load.yml", LOADING)]).unwrap(),
+                Catalog::from_files([
+                    ("a/b/c.yml", self.stage().template.as_str()),
+                    ("a/b/load.yml", LOADING),
+                ])
+                .unwrap(),
             ),
             roots: Arc::new(Roots::default()),
+            export_roots: Arc::new(Roots::default()),
             webhooks: Arc::new(Webhooks::none()),
             clock: Clock::from_fn(move || now),
             chance: Chance::seeded(1),
@@ -218,6 +236,10 @@ impl Scene {
         self.stage().log.iter().map(|log| (id(log), log.try_number, log.status)).collect()
     }
 
+    pub(crate) fn steps(&self) -> Vec<StepLog> {
+        self.stage().log.clone()
+    }
+
     pub(crate) fn checks(&self) -> Vec<(String, bool)> {
         self.stage().checks.iter().map(|c| (c.check_id.clone(), c.passed)).collect()
     }
@@ -226,172 +248,29 @@ impl Scene {
         self.stage().checks.iter().flat_map(|check| check.failing_keys.clone()).collect()
     }
 
+    /// The most jobs that were at work at once.
+    pub(crate) fn most_at_work(&self) -> usize {
+        self.stage().at_work.1
+    }
+
+    /// The steps whose jobs ended well, in order.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        self.stage().ended.clone()
+    }
+
+    fn begun(&self) {
+        let at_work = &mut self.stage().at_work;
+        at_work.0 += 1;
+        at_work.1 = at_work.1.max(at_work.0);
+    }
+
+    fn done(&self, step: &str) {
+        let mut stage = self.stage();
+        stage.at_work.0 -= 1;
+        stage.ended.push(step.to_owned());
+    }
+
     pub(crate) fn told(&self) -> usize {
         self.stage().told
-    }
-}
-
-#[async_trait]
-impl Warehouse for Scene {
-    async fn ensure_dataset(
-        &self,
-        _: &DatasetName,
-        _: &BTreeMap<String, String>,
-    ) -> Result<Ensured, PortError> {
-        unreachable!("the job makes no dataset")
-    }
-
-    async fn dataset_labels(
-        &self,
-        _: &DatasetName,
-    ) -> Result<Option<BTreeMap<String, String>>, PortError> {
-        unreachable!("the job reads no labels")
-    }
-
-    async fn ensure_table(&self, _: &TableRef, _: &TableDefinition) -> Result<Ensured, PortError> {
-        unreachable!("the job makes no table beside what it writes")
-    }
-
-    async fn query(&self, _: &Query) -> Result<Rows, PortError> {
-        let observed = self.stage().observed;
-        Ok(Rows {
-            columns: vec![("observed".to_owned(), DataType::Int64)],
-            rows: vec![vec![Value::Int64(observed)]],
-        })
-    }
-
-    async fn write(
-        &self,
-        _: &Query,
-        target: &Target,
-        job: &JobOptions,
-    ) -> Result<Written, PortError> {
-        assert_eq!(target.table.to_string(), "acme.copied");
-        assert_eq!(job.maximum_bytes, Some(1_000));
-        let written = Written { rows: 7, bytes: 70, bad_records: Vec::new() };
-        let answer = self.stage().answers.pop_front();
-        let busy = || PortError::Unavailable("no connection".to_owned());
-        match answer {
-            None => self.set(&job.id, JobState::Done(written.clone())),
-            Some(Answer::Busy) => {
-                self.set(&job.id, JobState::Running);
-                return Err(busy());
-            }
-            Some(Answer::LostAfterwards) => {
-                self.set(&job.id, JobState::Done(written));
-                return Err(busy());
-            }
-            Some(Answer::Wrong) => {
-                return Err(PortError::InvalidQuery("no such column".to_owned()));
-            }
-            Some(Answer::Hang) => {
-                self.set(&job.id, JobState::Running);
-                std::future::pending::<()>().await;
-            }
-            Some(Answer::Panic) => panic!("as the script says"),
-        }
-        Ok(written)
-    }
-
-    async fn load(&self, _: &Load, _: &Target, _: &JobOptions) -> Result<Written, PortError> {
-        unreachable!("the template loads nothing")
-    }
-
-    async fn dry_run(&self, _: &Query) -> Result<DryRun, PortError> {
-        let (table, bytes) = self.stage().reads.clone();
-        Ok(DryRun { tables: vec![table], bytes, columns: Vec::new() })
-    }
-
-    async fn job(&self, id: &JobId) -> Result<JobState, PortError> {
-        Ok(self.state(&id.0))
-    }
-
-    async fn cancel(&self, id: &JobId) -> Result<JobState, PortError> {
-        if self.stage().cannot_cancel {
-            return Err(PortError::Unavailable("no connection".to_owned()));
-        }
-        if self.state(&id.0) == JobState::Running {
-            self.set(id, JobState::Failed("cancelled".to_owned()));
-        }
-        Ok(self.state(&id.0))
-    }
-}
-
-#[async_trait]
-impl Runs for Scene {
-    async fn insert(&self, _: &Run, _: DateTime<Utc>) -> Result<Inserted, PortError> {
-        unreachable!("the job records no run")
-    }
-
-    async fn get(&self, _: &TenantId, _: RunId) -> Result<Option<Run>, PortError> {
-        Ok(Some(self.run()))
-    }
-
-    async fn list(&self, _: &TenantId, _: &RunFilter, _: Page) -> Result<Vec<Run>, PortError> {
-        unreachable!("the job lists no runs")
-    }
-
-    async fn unfinished(&self, _: &TenantId) -> Result<Vec<Run>, PortError> {
-        unreachable!("the job lists no runs")
-    }
-
-    async fn transition(
-        &self,
-        _: &TenantId,
-        _: RunId,
-        transition: &Transition,
-    ) -> Result<bool, PortError> {
-        let mut stage = self.stage();
-        let lost = std::mem::take(&mut stage.lose_answer);
-        let run = &mut stage.run;
-        let running = run.status == RunStatus::Running;
-        let changed = match transition {
-            Transition::Claim { attempt, execution, at } => {
-                let free = run.claimed_at.is_none() && run.cancel_requested_at.is_none();
-                let claimed = running && free && run.attempt == *attempt;
-                if claimed {
-                    run.claimed_at = Some(*at);
-                    run.execution = Some(execution.clone());
-                }
-                claimed
-            }
-            Transition::EndClaimed { attempt, ending, at } => {
-                let ended = running && run.claimed_at.is_some() && run.attempt == *attempt;
-                if ended {
-                    run.status = ending.status;
-                    run.ending = Some(ending.clone());
-                    run.ended_at = Some(*at);
-                }
-                ended
-            }
-            other => unreachable!("the job does not {other:?}"),
-        };
-        if lost { Err(PortError::Unavailable("no connection".to_owned())) } else { Ok(changed) }
-    }
-
-    async fn log_step(&self, step: &StepLog) -> Result<(), PortError> {
-        self.stage().log.push(step.clone());
-        Ok(())
-    }
-
-    async fn log_checks(&self, checks: &[CheckResult]) -> Result<(), PortError> {
-        self.stage().checks.extend_from_slice(checks);
-        Ok(())
-    }
-
-    async fn details(
-        &self,
-        _: &TenantId,
-        _: RunId,
-    ) -> Result<(Vec<StepLog>, Vec<CheckResult>), PortError> {
-        unreachable!("the job reads no logs")
-    }
-}
-
-#[async_trait]
-impl EventPublisher for Scene {
-    async fn publish(&self, _: &Event) -> Result<(), PortError> {
-        self.stage().told += 1;
-        Ok(())
     }
 }
