@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use common::tenant::TenantId;
+use serde::{Deserialize, Serialize};
 
 /// The place in a root where the tenant's id goes.
 const TENANT: &str = "{tenant_id}";
@@ -10,7 +11,7 @@ const TENANT: &str = "{tenant_id}";
 const SHARED: &str = "shared:";
 
 /// The allowed roots; none allows nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roots {
     /// Absolute, without links and dots.
     folders: Vec<PathBuf>,
