@@ -18,6 +18,7 @@ use pipeline::Roots;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
+use crate::jobs::Isolation;
 use crate::node::{DataDir, Node, Settings};
 use crate::{configs, sample};
 
@@ -54,6 +55,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         configs: configs::read(None)?,
         roots: Roots::default(),
         admin_key: admin_key.clone(),
+        isolation: Isolation::Tasks,
         clock,
         chance: chance.clone(),
     })?;
