@@ -8,6 +8,7 @@ use super::process::{PATIENCE, load_billing_export, rows, until};
 use super::server::{Server, Tenant};
 
 mod executions;
+mod kill_matrix;
 mod outlived;
 mod seed;
 mod watch;
