@@ -108,6 +108,7 @@ impl JobLauncher for ProcessLauncher {
         // One that is started does nothing before it has its order, which none has where this fails.
         let child = self.spawn()?;
         let span = tracing::info_span!(
+            parent: None,
             "process",
             tenant.id = %launch.tenant_id,
             run.id = %launch.run_id,

@@ -1,6 +1,6 @@
 //! The child processes of `headgate serve --isolate`, as `/proc` shows them, and signals to them.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
 
@@ -71,7 +71,9 @@ impl Execution {
     }
 
     fn signal(self, name: &str) -> bool {
-        Command::new("kill").args(["-s", name, &self.0.to_string()]).status().unwrap().success()
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name, &self.0.to_string()]).stderr(Stdio::null());
+        kill.status().unwrap().success()
     }
 
     /// Whether a signal to its parent's process group does not reach it.
