@@ -1,5 +1,6 @@
 //! The command line of `headgate`.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use common::clock::Clock;
 use common::telemetry;
 
-use crate::{demo, serve, validate};
+use crate::{demo, execute, serve, validate};
 
 mod data;
 
@@ -43,6 +44,9 @@ enum Command {
     Demo(demo::Args),
     /// Serve all routes on 127.0.0.1
     Serve(serve::Args),
+    /// Run the execution that the standard input names; `serve --isolate` starts it
+    #[command(hide = true)]
+    Execute(execute::Args),
     /// Run a GoogleSQL query over a data folder
     Query(data::QueryArgs),
     /// Load a CSV, NDJSON or Parquet file into a table
@@ -58,13 +62,14 @@ impl Cli {
     /// Does what was asked.
     pub async fn run(self) -> ExitCode {
         let command = self.command.unwrap_or_else(|| Command::Demo(demo::Args::default()));
-        match start_logging(&command, self.log, self.log_format) {
-            Ok(()) => {}
-            Err(error) => return failed(&error.into()),
+        let logging = Logging::of(&command, self.log, self.log_format);
+        if let Err(error) = logging.start() {
+            return failed(&error.into());
         }
         let done = match command {
             Command::Demo(args) => demo::run(&args).await.map(passed),
-            Command::Serve(args) => serve::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Serve(args) => serve::run(args, &logging).await.map(|()| ExitCode::SUCCESS),
+            Command::Execute(args) => Ok(execute::run(&args).await.code().into()),
             Command::Query(args) => data::query(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Load(args) => data::load(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Validate { paths } => {
@@ -85,27 +90,72 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start_logging(
-    command: &Command,
-    filter: Option<String>,
-    format: Option<LogFormat>,
-) -> Result<(), telemetry::InitError> {
-    let quiet = match command {
-        Command::Serve(_) => "info",
-        Command::Demo(_) | Command::Query(_) | Command::Load(_) | Command::Validate { .. } => {
-            "warn"
+/// How this process logs; its children log alike.
+#[derive(Debug, Clone)]
+pub struct Logging {
+    filter: String,
+    format: LogFormat,
+}
+
+impl Logging {
+    fn of(command: &Command, filter: Option<String>, format: Option<LogFormat>) -> Self {
+        let quiet = match command {
+            Command::Serve(_) | Command::Execute(_) => "info",
+            Command::Demo(_) | Command::Query(_) | Command::Load(_) | Command::Validate { .. } => {
+                "warn"
+            }
+        };
+        let of_stderr = || {
+            let text = std::io::stderr().is_terminal();
+            if text { LogFormat::Text } else { LogFormat::Json }
+        };
+        Self {
+            filter: filter.unwrap_or_else(|| quiet.to_owned()),
+            format: format.unwrap_or_else(of_stderr),
         }
-    };
-    let text = match format {
-        Some(LogFormat::Text) => true,
-        Some(LogFormat::Json) => false,
-        None => std::io::stderr().is_terminal(),
-    };
-    telemetry::init(telemetry::Options {
-        format: if text { telemetry::Format::Text } else { telemetry::Format::Json },
-        writer: Arc::new(Mutex::new(std::io::stderr())),
-        filter: filter.unwrap_or_else(|| quiet.to_owned()),
-        project: None,
-        clock: Clock::system(),
-    })
+    }
+
+    fn start(&self) -> Result<(), telemetry::InitError> {
+        telemetry::init(telemetry::Options {
+            format: match self.format {
+                LogFormat::Text => telemetry::Format::Text,
+                LogFormat::Json => telemetry::Format::Json,
+            },
+            writer: Arc::new(Mutex::new(std::io::stderr())),
+            filter: self.filter.clone(),
+            project: None,
+            clock: Clock::system(),
+        })
+    }
+
+    /// The same as arguments.
+    pub(crate) fn args(&self) -> Vec<OsString> {
+        let format = match self.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        vec![format!("--log={}", self.filter).into(), format!("--log-format={format}").into()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_told_to_log_as_its_parent_does() {
+        for format in ["text", "json"] {
+            let logging = |args: &[OsString]| {
+                let cli = Cli::try_parse_from(args).unwrap();
+                let logging = Logging::of(&cli.command.unwrap(), cli.log, cli.log_format);
+                (logging.filter.clone(), logging.args())
+            };
+            let args = ["headgate", "serve", "--log", "debug,a=info", "--log-format", format];
+            let (filter, args) = logging(&args.map(OsString::from));
+            assert_eq!(filter, "debug,a=info");
+            let child = ["execute", "--data-dir", "."].map(OsString::from);
+            let child = [vec!["headgate".into()], args.clone(), child.to_vec()].concat();
+            assert_eq!(logging(&child), (filter, args));
+        }
+    }
 }

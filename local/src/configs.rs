@@ -23,6 +23,8 @@ pub struct Configs {
     pub plans: Plans,
     /// What can be run.
     pub templates: Catalog,
+    /// The files that say so: path below the folder, and text.
+    pub files: Vec<(String, String)>,
 }
 
 /// Why a configuration cannot be used.
@@ -47,8 +49,8 @@ pub enum ConfigsError {
 /// The configuration of a folder laid out as `configs/` is, or the shipped one.
 pub fn read(folder: Option<&Path>) -> Result<Configs, ConfigsError> {
     let Some(folder) = folder else {
-        let templates = Catalog::from_files(TEMPLATES).map_err(ConfigsError::Templates)?;
-        return Ok(Configs { plans: Plans::parse(PLANS)?, templates });
+        let files = TEMPLATES.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
+        return configs(PLANS, files);
     };
     let text = |path: &Path| {
         std::fs::read_to_string(path)
@@ -62,10 +64,14 @@ pub fn read(folder: Option<&Path>) -> Result<Configs, ConfigsError> {
         let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
         templates.push((name, text(&file)?));
     }
-    Ok(Configs {
-        plans: Plans::parse(&text(&folder.join("plans.yml"))?)?,
-        templates: Catalog::from_files(templates).map_err(ConfigsError::Templates)?,
-    })
+    configs(&text(&folder.join("plans.yml"))?, templates)
+}
+
+fn configs(plans: &str, files: Vec<(String, String)>) -> Result<Configs, ConfigsError> {
+    let plans = Plans::parse(plans)?;
+    let named = files.iter().map(|(name, text)| (name, text));
+    let templates = Catalog::from_files(named).map_err(ConfigsError::Templates)?;
+    Ok(Configs { plans, templates, files })
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use pipeline::{Roots, Webhooks};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
+use crate::jobs::Isolation;
 use crate::node::{DataDir, Node, Settings};
 use crate::{configs, sample, webhook_key};
 
@@ -59,6 +60,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         webhooks: Webhooks::none(),
         webhook_key,
         admin_key: admin_key.clone(),
+        isolation: Isolation::Tasks,
         clock,
         chance: chance.clone(),
     })?;

@@ -6,6 +6,7 @@ pub mod configs;
 pub mod db;
 pub mod demo;
 pub mod events;
+pub mod execute;
 pub mod jobs;
 pub mod keys;
 pub mod load;

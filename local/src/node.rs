@@ -20,13 +20,15 @@ use common::warehouse::Warehouse;
 use pipeline::{Roots, Webhooks};
 use scheduler::reaper;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::configs::Configs;
 use crate::db::Db;
-use crate::jobs::TaskLauncher;
+use crate::jobs::order::Setting;
+use crate::jobs::{Isolation, Launcher, ProcessLauncher, TaskLauncher};
 use crate::keys::FileKeys;
 use crate::state::SqliteState;
 use crate::warehouse::{EmbeddedWarehouse, StateTable};
@@ -113,6 +115,8 @@ pub struct Settings {
     pub webhook_key: Secret,
     /// What operators send.
     pub admin_key: Secret,
+    /// Where executions work.
+    pub isolation: Isolation,
     /// The present.
     pub clock: Clock,
     /// Keys, ids and tokens.
@@ -125,7 +129,8 @@ pub struct Node {
     options: http::Options,
     warehouse: Arc<EmbeddedWarehouse>,
     scheduler: scheduler::Context,
-    launcher: Arc<TaskLauncher>,
+    launcher: Launcher,
+    lost: Arc<Notify>,
     events: UnboundedReceiver<Event>,
     _lock: File,
 }
@@ -141,6 +146,7 @@ impl Node {
             webhooks,
             webhook_key,
             admin_key,
+            isolation,
             clock,
             chance,
         } = settings;
@@ -154,22 +160,35 @@ impl Node {
         onboard.denied.extend(sources.map(|table| table.dataset.as_str().to_owned()));
         let templates = Arc::new(configs.templates);
         let (publisher, events) = events::channel();
-        let job = pipeline::Context {
-            warehouse: warehouse.clone(),
-            runs: state.clone(),
-            events: Arc::new(publisher),
-            catalog: Arc::clone(&templates),
-            roots: Arc::new(roots),
-            export_roots: Arc::new(export_roots),
-            webhooks: Arc::new(webhooks),
-            clock: clock.clone(),
-            chance: chance.clone(),
+        let (publisher, lost) = (Arc::new(publisher), Arc::new(Notify::new()));
+        let launcher = match isolation {
+            Isolation::Tasks => {
+                let job = pipeline::Context {
+                    warehouse: warehouse.clone(),
+                    runs: state.clone(),
+                    events: publisher,
+                    catalog: Arc::clone(&templates),
+                    roots: Arc::new(roots),
+                    export_roots: Arc::new(export_roots),
+                    webhooks: Arc::new(webhooks),
+                    clock: clock.clone(),
+                    chance: chance.clone(),
+                };
+                Launcher::Tasks(Arc::new(TaskLauncher::new(Arc::new(job), chance.clone())))
+            }
+            Isolation::Processes(program) => {
+                let notify_hosts = webhooks.hosts();
+                let setting =
+                    Setting { templates: configs.files, roots, export_roots, notify_hosts };
+                let (lost, chance) = (Arc::clone(&lost), chance.clone());
+                let processes = ProcessLauncher::new(program, setting, publisher, lost, chance);
+                Launcher::Processes(Arc::new(processes))
+            }
         };
-        let launcher = Arc::new(TaskLauncher::new(Arc::new(job), chance.clone()));
         let gate = Gate {
             ledger: state.clone(),
             runs: state.clone(),
-            jobs: launcher.clone(),
+            jobs: launcher.port(),
             templates,
             clock: clock.clone(),
             chance: chance.clone(),
@@ -198,6 +217,7 @@ impl Node {
             scheduler: scheduler::Context { gate, warehouse: warehouse.clone() },
             warehouse,
             launcher,
+            lost,
             events,
             _lock: lock,
         })
@@ -214,11 +234,11 @@ impl Node {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let Self { app, options, scheduler, launcher, events, .. } = self;
+        let Self { app, options, scheduler, launcher, lost, events, .. } = self;
         // Ended with this call: dropping the set aborts both.
         let mut around = JoinSet::new();
         around.spawn(events::deliver(events, scheduler.clone()));
-        around.spawn(reap(scheduler));
+        around.spawn(reap(scheduler, lost));
         let stopping = CancellationToken::new();
         let told = stopping.clone();
         let served = async {
@@ -240,10 +260,14 @@ impl Node {
     }
 }
 
-async fn reap(scheduler: scheduler::Context) {
+/// Passes at every tick, and at once where an execution is known to be lost.
+async fn reap(scheduler: scheduler::Context, lost: Arc<Notify>) {
     let mut tick = tokio::time::interval(TICK);
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = lost.notified() => {}
+        }
         match reaper::pass(&scheduler).await {
             Ok(report) if report.started > 0 || report.failed > 0 => {
                 tracing::info!(started = report.started, failed = report.failed, "reaper passed");

@@ -1,7 +1,7 @@
 //! `headgate serve`: the whole deployment on one loopback port, until it is told to stop.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use common::clock::{Chance, Clock};
@@ -10,6 +10,8 @@ use pipeline::{Roots, Webhooks};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::Logging;
+use crate::jobs::{Isolation, Program};
 use crate::node::{DataDir, Node, Settings};
 use crate::{admin, configs, webhook_key};
 
@@ -39,14 +41,22 @@ pub struct Args {
     /// Folder of plans.yml and templates, in place of those that ship with the binary
     #[arg(long, value_name = "DIR")]
     pub configs: Option<PathBuf>,
+    /// Run each execution in a process of its own
+    #[arg(long)]
+    pub isolate: bool,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
     let (clock, chance) = (Clock::system(), Chance::system());
     let data_dir = DataDir::open(&args.data_dir)?;
     let (admin_key, made) = admin_key(args.admin_key, &data_dir, &chance)?;
     let webhook_key = webhook_key::key(data_dir.path(), &chance)?;
+    let isolation = if args.isolate {
+        Isolation::Processes(child(&args.data_dir, logging)?)
+    } else {
+        Isolation::Tasks
+    };
     let node = Node::open(Settings {
         data_dir,
         configs: configs::read(args.configs.as_deref())?,
@@ -55,6 +65,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         webhooks: Webhooks::new(&args.notify_host, webhook_key.clone())?,
         webhook_key,
         admin_key: admin_key.clone(),
+        isolation,
         clock,
         chance,
     })?;
@@ -77,6 +88,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     node.serve(listener, shutdown).await?;
     Ok(())
+}
+
+/// How a child process is started: as this program over the same folder, logging as this process does.
+fn child(data_dir: &Path, logging: &Logging) -> anyhow::Result<Program> {
+    // Not the file's name where that can be helped: another build may have taken its place meanwhile.
+    let this = PathBuf::from("/proc/self/exe");
+    let path = if this.exists() { this } else { std::env::current_exe()? };
+    let mut args = logging.args();
+    args.extend(["execute".into(), "--data-dir".into(), std::path::absolute(data_dir)?.into()]);
+    Ok(Program { path, args })
 }
 
 /// The key given, or the data folder's and whether it was made now.

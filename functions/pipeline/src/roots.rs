@@ -4,6 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use common::tenant::TenantId;
+use serde::{Deserialize, Serialize};
 
 /// The place in a root where the tenant's id goes.
 const TENANT: &str = "{tenant_id}";
@@ -11,7 +12,7 @@ const TENANT: &str = "{tenant_id}";
 const SHARED: &str = "shared:";
 
 /// The allowed roots; none allows nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roots {
     folders: Vec<Folder>,
     /// Each starts with `gs://`, ends with `/`, and holds [`TENANT`] unless it was marked shared.
@@ -19,7 +20,7 @@ pub struct Roots {
 }
 
 /// A folder of this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Folder {
     /// Is there; absolute, without links and dots.
     base: PathBuf,

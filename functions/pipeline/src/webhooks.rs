@@ -116,6 +116,11 @@ impl Webhooks {
         }
     }
 
+    /// The allowed hosts, as [`Self::new`] takes them.
+    pub fn hosts(&self) -> Vec<String> {
+        self.hosts.iter().map(ToString::to_string).collect()
+    }
+
     /// Reads a URL and refuses it unless its host and port are allowed; nothing is looked up or sent.
     pub fn allow(&self, url: &str) -> Result<Endpoint, Refused> {
         self.allowed(Endpoint::parse(url)?)

@@ -6,6 +6,9 @@ mod decimal;
 mod demo;
 mod focus;
 mod focus_file;
+// Looks for processes in `/proc`.
+#[cfg(target_os = "linux")]
+mod isolate;
 mod kill;
 mod kill_early;
 mod process;

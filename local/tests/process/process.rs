@@ -62,6 +62,10 @@ impl Process {
         Self { child: command.spawn().unwrap(), said }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn stdout(&self) -> String {
         std::fs::read_to_string(self.said.path().join("out")).unwrap()
     }

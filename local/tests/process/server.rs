@@ -52,9 +52,23 @@ impl Server {
         self.process.stdout()
     }
 
+    pub(crate) fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// The server's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.process.kill();
+    }
+
+    /// The process alone, to be looked at beyond its end.
+    pub(crate) fn into_process(self) -> Process {
+        self.process
     }
 
     /// SIGTERM, and what it leaves.

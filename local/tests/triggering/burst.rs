@@ -12,6 +12,7 @@ use common::run::{Run, RunStatus};
 use common::state::{Ledger, Page, RunFilter, Runs};
 use common::tenant::TenantId;
 use common::warehouse::{Query, Value as Cell, Warehouse};
+use local::jobs::Isolation;
 use local::node::{DataDir, Node, Settings};
 use local::state::SqliteState;
 use local::{admin, configs};
@@ -42,6 +43,7 @@ async fn two_hundred_at_once_are_let_in_by_the_plan() {
         webhooks: Webhooks::none(),
         webhook_key: Secret::new("webhooks"),
         admin_key: Secret::new(ADMIN),
+        isolation: Isolation::Tasks,
         clock: clock.clone(),
         chance: Chance::system(),
     })
