@@ -25,6 +25,25 @@ impl RunId {
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
     }
 
+    /// The id of the run that a backfill makes for a day: the same for ever. `others` is the fingerprint of the
+    /// parameters beside `date_parameter`; another `key` stands for another run of the same day.
+    pub fn of_backfill(
+        tenant: &TenantId,
+        template: &TemplateId,
+        date_parameter: &str,
+        others: &str,
+        date: NaiveDate,
+        key: Option<&str>,
+    ) -> Self {
+        let mut name =
+            format!("{tenant}\nbackfill\n{template}\n{date_parameter}\n{others}\n{date}");
+        if let Some(key) = key {
+            name.push('\n');
+            name.push_str(key);
+        }
+        Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
+    }
+
     /// The warehouse job of the `try_number`th try of a step in the run's `attempt`th execution.
     pub fn job(self, step: &str, attempt: u32, try_number: u32) -> JobId {
         JobId(format!("run-{}-{step}-a{attempt}-{try_number}", self.0.simple()))
@@ -314,5 +333,26 @@ mod tests {
         assert_eq!(id.to_string(), "397c1639-22e8-54fe-907a-4b36dbe3efe4");
         assert_ne!(id, RunId::of_key(&tenant, "run/gcp/cost/billing", "k-2"));
         assert_ne!(id, RunId::of_key(&tenant, "run/gcp/cost", "k-1"));
+    }
+
+    #[test]
+    fn a_backfilled_day_stands_for_one_id_for_ever() {
+        let tenant = |id| TenantId::parse(id).unwrap();
+        let template = |id: &str| id.parse::<TemplateId>().unwrap();
+        let date = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let (acme, billing, day) = (tenant("acme"), template("gcp/cost/billing"), "2025-11-17");
+        let id = RunId::of_backfill(&acme, &billing, "date", "f0", date(day), None);
+        assert_eq!(id.to_string(), "57e38ab4-9ad5-50a3-bbdd-b80a464f0cef");
+        let others = [
+            RunId::of_backfill(&tenant("beta"), &billing, "date", "f0", date(day), None),
+            RunId::of_backfill(&acme, &template("gcp/cost/labels"), "date", "f0", date(day), None),
+            RunId::of_backfill(&acme, &billing, "end_date", "f0", date(day), None),
+            RunId::of_backfill(&acme, &billing, "date", "f1", date(day), None),
+            RunId::of_backfill(&acme, &billing, "date", "f0", date("2025-11-18"), None),
+            RunId::of_backfill(&acme, &billing, "date", "f0", date(day), Some("k-1")),
+            RunId::of_backfill(&acme, &billing, "date", "f0", date(day), Some("k-2")),
+        ];
+        let distinct: std::collections::HashSet<RunId> = others.into_iter().chain([id]).collect();
+        assert_eq!(distinct.len(), 8);
     }
 }

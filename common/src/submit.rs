@@ -110,6 +110,8 @@ pub enum Submission {
         run: Box<Run>,
         /// Its place in the queue, from 1.
         position: Option<u32>,
+        /// Whether it was found there; `false` where this request made it.
+        existed: bool,
     },
     /// There is none to answer, and nothing stays counted for it.
     Refused(Refusal),
@@ -165,16 +167,12 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
     if let Some(found) = existing(gate, request).await? {
         return Ok(found);
     }
-    let Some(template) = gate.templates.get(&request.provider, &request.domain, &request.template)
-    else {
-        return Ok(Submission::Refused(Refusal::UnknownTemplate));
-    };
-    let now = gate.clock.now();
-    let parameters = match params::resolve(template, &request.parameters, now) {
-        Ok(parameters) => params::to_stored(&parameters),
-        Err(errors) => return Ok(Submission::Refused(Refusal::Parameters(errors))),
+    let (template, parameters) = match check(gate, request) {
+        Ok(checked) => checked,
+        Err(refusal) => return Ok(Submission::Refused(refusal)),
     };
 
+    let now = gate.clock.now();
     let token = gate.chance.uuid();
     let run_id = request.derived.as_ref().map_or_else(|| RunId(gate.chance.uuid()), |d| d.run_id);
     let admit = Change::Admit {
@@ -213,6 +211,16 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
     }
 }
 
+/// What the template alone decides: the template that a request names, and the request's parameters as a
+/// run's row keeps them. Reads no port and writes nothing.
+pub fn check<'a>(gate: &'a Gate, request: &Request) -> Result<(&'a Template, Json), Refusal> {
+    let template = gate.templates.get(&request.provider, &request.domain, &request.template);
+    let template = template.ok_or(Refusal::UnknownTemplate)?;
+    let parameters = params::resolve(template, &request.parameters, gate.clock.now());
+    let parameters = parameters.map_err(Refusal::Parameters)?;
+    Ok((template, params::to_stored(&parameters)))
+}
+
 /// What an earlier delivery of a recognisable request led to.
 async fn existing(gate: &Gate, request: &Request) -> Result<Option<Submission>, PortError> {
     let Some(derived) = &request.derived else { return Ok(None) };
@@ -229,7 +237,7 @@ async fn existing(gate: &Gate, request: &Request) -> Result<Option<Submission>, 
         }
         _ => None,
     };
-    Ok(Some(Submission::Accepted { run: Box::new(run), position }))
+    Ok(Some(Submission::Accepted { run: Box::new(run), position, existed: true }))
 }
 
 fn new_run(
@@ -303,7 +311,7 @@ async fn record(
             }
         }
     }
-    Ok(Submission::Accepted { run: Box::new(run), position })
+    Ok(Submission::Accepted { run: Box::new(run), position, existed: false })
 }
 
 /// Leaves an admission to the row that another delivery wrote. A row that has not ended may hold the entry by

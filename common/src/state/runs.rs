@@ -118,6 +118,16 @@ pub trait Runs: Send + Sync {
     /// A run's row.
     async fn get(&self, tenant: &TenantId, run_id: RunId) -> Result<Option<Run>, PortError>;
 
+    /// Those of these runs that have a row, in any order. Where a call is a round trip, an adapter answers with
+    /// one statement.
+    async fn get_all(&self, tenant: &TenantId, runs: &[RunId]) -> Result<Vec<Run>, PortError> {
+        let mut found = Vec::new();
+        for run_id in runs {
+            found.extend(self.get(tenant, *run_id).await?);
+        }
+        Ok(found)
+    }
+
     /// A tenant's runs, newest first by (`created_at`, `run_id`).
     async fn list(
         &self,

@@ -10,6 +10,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+mod backfill;
 mod cancel;
 mod run;
 mod runs;
@@ -31,12 +32,13 @@ impl FromRef<State> for Arc<Keyring> {
 }
 
 #[derive(OpenApi)]
-#[openapi(tags((name = "runs", description = "A tenant's runs: trigger, read, cancel. X-API-Key.")))]
+#[openapi(tags((name = "runs", description = "A tenant's runs: trigger, backfill, read, cancel. X-API-Key.")))]
 struct Document;
 
 fn router() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(run::trigger))
+        .routes(routes!(backfill::backfill))
         .routes(routes!(runs::list))
         .routes(routes!(runs::read))
         .routes(routes!(cancel::cancel))

@@ -28,15 +28,15 @@ const ROUTE: &str = "POST /api/v1/pipelines/run";
 /// What a run that a person asks for starts with; a schedule may choose another.
 const PRIORITY: i64 = 100;
 /// How soon to ask again for what another request is just recording.
-const RECORDING: Duration = Duration::from_secs(2);
+pub(crate) const RECORDING: Duration = Duration::from_secs(2);
 
 /// Whose run of which template.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Target {
-    tenant_id: String,
-    provider: String,
-    domain: String,
-    template: String,
+    pub(crate) tenant_id: String,
+    pub(crate) provider: String,
+    pub(crate) domain: String,
+    pub(crate) template: String,
 }
 
 /// The run exists.
@@ -116,7 +116,7 @@ pub(crate) async fn trigger(
         caller.require_active()?;
     }
     match submit(&state.gate, &request).await? {
-        Submission::Accepted { run, position } => {
+        Submission::Accepted { run, position, existed: _ } => {
             Span::current().record("run.id", run.run_id.to_string());
             Ok(accepted(&run, position))
         }
@@ -144,7 +144,8 @@ fn accepted(run: &Run, position: Option<u32>) -> Response {
     (code, Json(answer)).into_response()
 }
 
-fn refused(refusal: Refusal, template: &str, state: &State) -> Problem {
+/// The refusal as it is answered.
+pub(crate) fn refused(refusal: Refusal, template: &str, state: &State) -> Problem {
     match refusal {
         Refusal::UnknownTemplate => {
             Problem::new(Kind::NotFound, format!("there is no template {}", shown(template)))
@@ -177,7 +178,7 @@ fn refused(refusal: Refusal, template: &str, state: &State) -> Problem {
 }
 
 /// The value as it was sent. The gate keeps it as JSON text, which is none where it was cut or not sent.
-fn field_error(error: ParamError) -> FieldError {
+pub(crate) fn field_error(error: ParamError) -> FieldError {
     let ParamError { field, value, rule } = error;
     match serde_json::from_str::<Value>(&value) {
         Ok(sent) => FieldError::new(field, sent, rule),
@@ -187,13 +188,8 @@ fn field_error(error: ParamError) -> FieldError {
 }
 
 fn over_limit(limit: Limit, limits: Limits, counts: Counts) -> Problem {
-    let (name, used, most) = match limit {
-        Limit::Daily => ("daily_limit", counts.today, limits.daily_limit),
-        Limit::Monthly => ("monthly_limit", counts.month, limits.monthly_limit),
-        Limit::Queue => ("max_queued", counts.queued, limits.max_queued),
-    };
-    Problem::new(Kind::QuotaExceeded, format!("{name} is {most} and {used} are used"))
-        .with("limit", name)
+    Problem::new(Kind::QuotaExceeded, limit_said(limit, limits, counts))
+        .with("limit", limit_name(limit))
         .with("pipelines_run_today", counts.today)
         .with("daily_limit", limits.daily_limit)
         .with("pipelines_run_this_month", counts.month)
@@ -202,4 +198,23 @@ fn over_limit(limit: Limit, limits: Limits, counts: Counts) -> Problem {
         .with("concurrent_limit", limits.concurrent_limit)
         .with("pipelines_queued", counts.queued)
         .with("max_queued", limits.max_queued)
+}
+
+/// A limit by the name of its column.
+pub(crate) fn limit_name(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Daily => "daily_limit",
+        Limit::Monthly => "monthly_limit",
+        Limit::Queue => "max_queued",
+    }
+}
+
+/// The reached limit with its numbers, for people.
+pub(crate) fn limit_said(limit: Limit, limits: Limits, counts: Counts) -> String {
+    let (used, most) = match limit {
+        Limit::Daily => (counts.today, limits.daily_limit),
+        Limit::Monthly => (counts.month, limits.monthly_limit),
+        Limit::Queue => (counts.queued, limits.max_queued),
+    };
+    format!("{} is {most} and {used} are used", limit_name(limit))
 }

@@ -21,6 +21,8 @@ const INSERT: &str = "INSERT INTO x_meta_pipeline_runs
       :fingerprint, :day, :attempt, :timeout, :max_bytes, :max_parallel, :created_at, :started_at, :start_by, 0)";
 const GET: &str =
     "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1 AND pipeline_logging_id = ?2";
+const GET_ALL: &str = "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1
+     AND pipeline_logging_id IN (SELECT value FROM json_each(?2))";
 const UNFINISHED: &str = "SELECT * FROM x_meta_pipeline_runs
      WHERE tenant_id = ?1 AND status IN ('QUEUED', 'RUNNING') ORDER BY created_at";
 const LIST: &str = "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = :tenant
@@ -79,6 +81,12 @@ impl Runs for SqliteState {
 
     async fn get(&self, tenant: &TenantId, run_id: RunId) -> Result<Option<Run>, PortError> {
         self.db.read(|tx| first(tx, GET, params![tenant.as_str(), run_id.to_string()], read_run))
+    }
+
+    async fn get_all(&self, tenant: &TenantId, runs: &[RunId]) -> Result<Vec<Run>, PortError> {
+        let ids: serde_json::Value = runs.iter().map(RunId::to_string).collect();
+        let ids = ids.to_string();
+        self.db.read(|tx| all(tx, GET_ALL, params![tenant.as_str(), ids], read_run))
     }
 
     async fn list(

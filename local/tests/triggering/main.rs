@@ -1,7 +1,8 @@
-//! Triggering, over HTTP: bursts, bad input, reading and cancelling, idempotency, subscriptions.
+//! Triggering, over HTTP: bursts, backfills, bad input, reading and cancelling, idempotency, subscriptions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backfill;
 mod bad_input;
 mod bad_keys;
 mod burst;

@@ -45,7 +45,7 @@ pub(crate) async fn refused(world: &World, tenants: &[&Tenant], cases: Vec<Case>
 }
 
 /// Ledger, runs and launches.
-async fn stored(world: &World, tenants: &[&Tenant]) -> String {
+pub(crate) async fn stored(world: &World, tenants: &[&Tenant]) -> String {
     let mut text = String::new();
     for tenant in tenants {
         let (ledger, runs) = (world.ledger(tenant).await, world.runs(tenant).await);
@@ -57,7 +57,7 @@ async fn stored(world: &World, tenants: &[&Tenant]) -> String {
 }
 
 /// Every file's bytes, but for the index of the database's log, which readers write too.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -65,6 +65,14 @@ pub async fn recording(runs: &dyn Runs) {
     let other = TenantId::parse("runs_other").unwrap();
     assert_eq!(runs.get(&other, recorded.run_id).await.unwrap(), None);
 
+    let second = put(runs, &tenant, 3, RunStatus::Queued).await;
+    let asked = [recorded.run_id, RunId(Uuid::from_u128(9)), second.run_id];
+    let mut found = runs.get_all(&tenant, &asked).await.unwrap();
+    found.sort_by_key(|run| run.run_id);
+    assert_eq!(found, [recorded.clone(), second]);
+    assert_eq!(runs.get_all(&tenant, &[]).await.unwrap(), []);
+    assert_eq!(runs.get_all(&other, &asked).await.unwrap(), []);
+
     let late = run(&tenant, 2, RunStatus::Queued);
     let long_ago = "2000-01-01T00:00:00Z".parse().unwrap();
     assert_eq!(runs.insert(&late, long_ago).await.unwrap(), Inserted::TooLate);
