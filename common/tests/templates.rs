@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use common::pipeline::{Action, Catalog, Diagnostic, Mode, Template, parse, spec};
+use common::pipeline::{
+    Action, Catalog, Diagnostic, LoadAction, Mode, SqlAction, Template, parse, spec,
+};
 
 fn configs() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs"))
@@ -36,6 +38,43 @@ fn the_focus_template_loads_before_it_sums() {
     let template = shipped("focus/cost/daily.yml");
     let kinds: Vec<_> = template.steps.iter().map(|step| step.action.kind()).collect();
     assert_eq!(kinds, ["load", "check", "sql", "check"]);
+}
+
+#[test]
+fn every_shipped_template_may_run_again_and_reconciles_what_it_writes() {
+    // What is shipped, and its steps in the order of the file.
+    let shipped_ones = [
+        ("aws/cost/cur", "load check sql check"),
+        ("aws/cost/cur_csv", "load check sql check"),
+        ("example/etl/orders", "load load sql sql check sql check"),
+        ("focus/cost/anomalies", "sql check"),
+        ("focus/cost/daily", "load check sql check"),
+        ("gcp/cost/billing", "sql check"),
+        ("gcp/cost/labels", "sql check"),
+    ];
+    for (id, kinds) in shipped_ones {
+        let template = shipped(&format!("{id}.yml"));
+        let steps: Vec<_> = template.steps.iter().map(|step| step.action.kind()).collect();
+        assert_eq!(steps.join(" "), kinds, "{id}");
+        let (mut checks, mut reconciling) = (0, 0);
+        for step in &template.steps {
+            if let Action::Check(of_step) = &step.action {
+                checks += of_step.len();
+                reconciling += of_step
+                    .iter()
+                    .filter(|check| check.blocking && check.id.contains("reconciles"))
+                    .count();
+            }
+            let (Action::Sql(SqlAction { target, .. }) | Action::Load(LoadAction { target, .. })) =
+                &step.action
+            else {
+                continue;
+            };
+            let again = matches!(target.mode, Mode::Replace | Mode::OverwritePartition { .. });
+            assert!(again, "{id}: {} {:?}", step.id, target.mode);
+        }
+        assert!(checks >= 3 && reconciling > 0, "{id}: {checks} checks");
+    }
 }
 
 /// Run with `UPDATE=1` to write the file anew.

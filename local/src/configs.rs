@@ -9,9 +9,14 @@ use common::plan::{Plans, PlansError};
 use crate::validate;
 
 const PLANS: &str = include_str!("../../configs/plans.yml");
-const TEMPLATES: [(&str, &str); 2] = [
+const TEMPLATES: [(&str, &str); 7] = [
+    ("aws/cost/cur.yml", include_str!("../../configs/aws/cost/cur.yml")),
+    ("aws/cost/cur_csv.yml", include_str!("../../configs/aws/cost/cur_csv.yml")),
+    ("example/etl/orders.yml", include_str!("../../configs/example/etl/orders.yml")),
+    ("focus/cost/anomalies.yml", include_str!("../../configs/focus/cost/anomalies.yml")),
     ("focus/cost/daily.yml", include_str!("../../configs/focus/cost/daily.yml")),
     ("gcp/cost/billing.yml", include_str!("../../configs/gcp/cost/billing.yml")),
+    ("gcp/cost/labels.yml", include_str!("../../configs/gcp/cost/labels.yml")),
 ];
 /// The columns of the export that `gcp/cost/billing` reads, as BigQuery schema JSON.
 pub const BILLING_SCHEMA: &str =
