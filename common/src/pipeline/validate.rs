@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diagnostic::{Findings, Place};
 use super::graph::{Cycle, topological_order, waits_for};
 use super::params::{ParamDefault, Parameter, literal};
+use super::similar::nearest;
 use super::spec::{ParameterSpec, StepSpec, TemplateSpec};
 use super::{Action, Diagnostic, Step, Template, TemplateId, is_word};
 use crate::warehouse::TableRef;
@@ -94,14 +95,12 @@ pub(super) fn template(
 impl Draft<'_> {
     /// A finding at the first place of a top-level key.
     fn at_key(&mut self, key: &str, message: &str, hint: &str) {
-        let at = self.findings.find(Place::START, key);
-        self.findings.add(at, message, hint);
+        self.findings.add_word(Place::START, key, message, hint);
     }
 
     /// A finding at the first place of `word` from `from` on.
     fn at(&mut self, from: Place, word: &str, message: impl Into<String>, hint: impl Into<String>) {
-        let at = self.findings.find(from, word);
-        self.findings.add(at, message, hint);
+        self.findings.add_word(from, word, message, hint);
     }
 
     fn parameters(&mut self, specs: &BTreeMap<String, ParameterSpec>) {
@@ -172,6 +171,8 @@ impl Draft<'_> {
                     let from = self.findings.find(places[node], "depends_on");
                     let message = format!("step {} depends on {id}, which no step is", spec.id());
                     self.at(from, id, message, format!("the steps are {known}"));
+                    let others = index.keys().copied().filter(|other| *other != spec.id());
+                    self.findings.suggest(id, others);
                     continue;
                 };
                 before.push(other);
@@ -270,7 +271,10 @@ fn parameter(
     let kind: super::ParamType = match spec.kind.parse() {
         Ok(kind) => kind,
         Err(error) => {
-            return Err((super::params::InvalidParamType::to_string(&error), String::new()));
+            let upper = spec.kind.to_ascii_uppercase();
+            let meant = upper.parse::<super::ParamType>().is_ok();
+            let hint = if meant { format!("did you mean {upper}?") } else { String::new() };
+            return Err((super::params::InvalidParamType::to_string(&error), hint));
         }
     };
     let default = match (&spec.default, spec.required) {
@@ -287,7 +291,12 @@ fn parameter(
         (Some(serde_json::Value::String(text)), false) if text.starts_with('@') => {
             let other = &text[1..];
             let Some(target) = specs.get(other) else {
-                return refuse(format!("defaults to {text}, which is not declared"), "declare it");
+                let names = specs.keys().map(String::as_str).filter(|known| *known != name);
+                let hint = nearest(other, names).map_or_else(
+                    || "declare it".to_owned(),
+                    |name| format!("did you mean @{name}?"),
+                );
+                return refuse(format!("defaults to {text}, which is not declared"), &hint);
             };
             let refers = target.default.as_ref().and_then(|d| d.as_str());
             if refers.is_some_and(|text| text.starts_with('@')) {

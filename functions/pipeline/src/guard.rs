@@ -25,17 +25,14 @@ pub(crate) enum Forbidden {
 impl Guard<'_> {
     /// Judges a dry run. Every table it names must be allowed; the adapter names them all or fails.
     pub(crate) fn check(&self, dry_run: &DryRun) -> Result<(), Forbidden> {
-        if let Some(table) = dry_run.tables.iter().find(|table| !self.may_read(table)) {
+        if let Some(table) =
+            dry_run.tables.iter().find(|table| !self.template.may_read(self.tenant, table))
+        {
             return Err(Forbidden::Table(table.clone()));
         }
         if dry_run.bytes > self.max_bytes {
             return Err(Forbidden::Bytes { estimate: dry_run.bytes, limit: self.max_bytes });
         }
         Ok(())
-    }
-
-    fn may_read(&self, table: &TableRef) -> bool {
-        let own = table.project.is_none() && table.dataset.as_str() == self.tenant.as_str();
-        own || self.template.sources.contains(table)
     }
 }

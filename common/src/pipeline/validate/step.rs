@@ -8,7 +8,8 @@ use super::super::spec::{
     CsvSpec, FormatSpec, LoadStep, ModeSpec, RetriesSpec, SqlStep, StepSpec, TargetSpec,
 };
 use super::super::{
-    Action, LoadAction, Mode, Retries, SqlAction, Statement, Step, TargetTable, Uri, is_word,
+    Action, LoadAction, Mode, Parameter, Retries, SqlAction, Statement, Step, TargetTable, Uri,
+    is_word,
 };
 use super::{Draft, is_meta};
 use crate::warehouse::{Column, ColumnType, DataType, Format, Mode as ColumnMode};
@@ -136,6 +137,9 @@ impl Draft<'_> {
                 (_, names) => format!("declare it under parameters; declared are {names}"),
             };
             self.at(from, &format!("@{name}"), format!("@{name} is not declared"), hint);
+            let names: Vec<String> =
+                self.parameters.keys().map(|name| format!("@{name}")).collect();
+            self.findings.suggest(&format!("@{name}"), names.iter().map(String::as_str));
         }
         sound.then(|| Statement { sql: sql.to_owned(), params: found.params.into_iter().collect() })
     }
@@ -214,6 +218,10 @@ impl Draft<'_> {
         }
         let message = format!("'{text}' is not a declared {kind} parameter");
         self.at(from, text, message, format!("write \"@name\" of a parameter of type {kind}"));
+        let fits = |(_, parameter): &(&String, &Parameter)| parameter.kind.data_type() == kind;
+        let names = self.parameters.iter().filter(fits).map(|(name, _)| format!("@{name}"));
+        let names: Vec<String> = names.collect();
+        self.findings.suggest(text, names.iter().map(String::as_str));
         None
     }
 
@@ -294,11 +302,15 @@ impl Draft<'_> {
             if !named(name).is_some_and(is_date) {
                 let message = format!("partition_by {name} is not a DATE column of this load");
                 refuse(self, name, message, "partition by a DATE column");
+                let dates = step.columns.iter().filter(|column| is_date(column));
+                self.findings.suggest(name, dates.map(|column| column.name.as_str()));
             }
         }
         for name in &step.target.cluster_by {
             if named(name).is_none() {
                 refuse(self, name, format!("cluster_by {name} is not a column of this load"), "");
+                let known = step.columns.iter().map(|column| column.name.as_str());
+                self.findings.suggest(name, known);
             }
         }
         sound

@@ -11,12 +11,7 @@ impl Job<'_> {
         sql: &SqlAction,
         options: &JobOptions,
     ) -> Result<Done, TryError> {
-        let named = |(name, _): &(&String, _)| sql.query.params.contains(name);
-        let query = Query {
-            sql: sql.query.sql.clone(),
-            params: self.params.iter().filter(named).map(|(n, p)| (n.clone(), p.clone())).collect(),
-            default_dataset: Some(self.run.tenant_id.dataset()),
-        };
+        let query = sql.query.bind(self.params, &self.run.tenant_id.dataset());
         let target = self.target(&sql.target)?;
         self.allowed(&query).await?;
         let warehouse = &self.recorder.context.warehouse;
