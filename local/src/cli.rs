@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use common::clock::Clock;
 use common::telemetry;
 
+use crate::validate::Style;
 use crate::{demo, serve, validate};
 
 mod data;
@@ -37,6 +38,15 @@ enum LogFormat {
     Json,
 }
 
+/// How a command's answer is printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shape {
+    /// For a person
+    Text,
+    /// For a program
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show everything once: onboard a tenant, trigger a pipeline, check its result
@@ -51,6 +61,9 @@ enum Command {
     Validate {
         /// Files or folders; `configs` unless given
         paths: Vec<PathBuf>,
+        /// How findings are printed
+        #[arg(long, value_enum, default_value_t = Shape::Text)]
+        format: Shape,
     },
 }
 
@@ -67,8 +80,13 @@ impl Cli {
             Command::Serve(args) => serve::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Query(args) => data::query(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Load(args) => data::load(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Validate { paths } => {
-                validate::run(&paths, &mut std::io::stdout().lock()).map(passed).map_err(Into::into)
+            Command::Validate { paths, format } => {
+                let out = &mut std::io::stdout().lock();
+                let style = match format {
+                    Shape::Text => Style::Text { colour: out.is_terminal() },
+                    Shape::Json => Style::Json,
+                };
+                validate::run(&paths, style, out).map(passed).map_err(Into::into)
             }
         };
         done.unwrap_or_else(|error| failed(&error))
@@ -92,9 +110,10 @@ fn start_logging(
 ) -> Result<(), telemetry::InitError> {
     let quiet = match command {
         Command::Serve(_) => "info",
-        Command::Demo(_) | Command::Query(_) | Command::Load(_) | Command::Validate { .. } => {
-            "warn"
-        }
+        Command::Demo(_)
+        | Command::Query(_)
+        | Command::Load(_)
+        | Command::Validate { .. } => "warn",
     };
     let text = match format {
         Some(LogFormat::Text) => true,
