@@ -13,6 +13,7 @@ use crate::validate::Style;
 use crate::{demo, serve, validate};
 
 mod data;
+mod plan;
 
 /// The input, its data or a template is wrong (`EX_DATAERR`).
 const DATA: u8 = 65;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Shape::Text)]
         format: Shape,
     },
+    /// Show what a run would do, without doing it
+    Plan(plan::Args),
 }
 
 impl Cli {
@@ -88,6 +91,7 @@ impl Cli {
                 };
                 validate::run(&paths, style, out).map(passed).map_err(Into::into)
             }
+            Command::Plan(args) => plan::run(&args).await.map(passed),
         };
         done.unwrap_or_else(|error| failed(&error))
     }
@@ -113,7 +117,8 @@ fn start_logging(
         Command::Demo(_)
         | Command::Query(_)
         | Command::Load(_)
-        | Command::Validate { .. } => "warn",
+        | Command::Validate { .. }
+        | Command::Plan(_) => "warn",
     };
     let text = match format {
         Some(LogFormat::Text) => true,

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod load;
 pub mod node;
 pub mod openapi;
+pub mod plan;
 pub mod private_file;
 pub mod query;
 pub mod sample;

@@ -8,6 +8,7 @@ mod focus;
 mod focus_file;
 mod kill;
 mod kill_early;
+mod plan;
 mod process;
 mod serve;
 mod server;
