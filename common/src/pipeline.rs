@@ -19,7 +19,9 @@ pub mod diagnostic;
 pub mod graph;
 pub mod params;
 pub mod parse;
+mod reads;
 mod scan;
+mod similar;
 pub mod spec;
 mod uri;
 mod validate;
@@ -28,6 +30,7 @@ pub use catalog::Catalog;
 pub use check::Check;
 pub use diagnostic::Diagnostic;
 pub use params::{ParamError, ParamType, Parameter};
+pub use similar::nearest;
 pub use uri::Uri;
 
 /// A template's id: `<provider>/<domain>/<name>`, each part `[a-z][a-z0-9_]*`.

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use common::pipeline::{
-    Action, Catalog, Diagnostic, LoadAction, Mode, SqlAction, Template, parse, spec,
-};
+use common::pipeline::{Action, Catalog, Diagnostic, Mode, Template, parse, spec};
 
 fn configs() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs"))
@@ -59,18 +57,21 @@ fn every_shipped_template_may_run_again_and_reconciles_what_it_writes() {
         let (mut checks, mut reconciling) = (0, 0);
         for step in &template.steps {
             if let Action::Check(of_step) = &step.action {
-                checks += of_step.len();
+                checks += of_step.checks.len();
                 reconciling += of_step
+                    .checks
                     .iter()
                     .filter(|check| check.blocking && check.id.contains("reconciles"))
                     .count();
             }
-            let (Action::Sql(SqlAction { target, .. }) | Action::Load(LoadAction { target, .. })) =
-                &step.action
-            else {
-                continue;
-            };
-            let again = matches!(target.mode, Mode::Replace | Mode::OverwritePartition { .. });
+            let Some(target) = step.action.target() else { continue };
+            let again = matches!(
+                target.mode,
+                Mode::Replace
+                    | Mode::OverwritePartition { .. }
+                    | Mode::AppendNew { .. }
+                    | Mode::Merge { .. }
+            );
             assert!(again, "{id}: {} {:?}", step.id, target.mode);
         }
         assert!(checks >= 3 && reconciling > 0, "{id}: {checks} checks");

@@ -10,9 +10,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 use common::clock::Clock;
 use common::telemetry;
 
+use crate::validate::Style;
 use crate::{demo, execute, serve, validate};
 
 mod data;
+mod plan;
 
 /// The input, its data or a template is wrong (`EX_DATAERR`).
 const DATA: u8 = 65;
@@ -38,6 +40,15 @@ enum LogFormat {
     Json,
 }
 
+/// How a command's answer is printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shape {
+    /// For a person
+    Text,
+    /// For a program
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show everything once: onboard a tenant, trigger a pipeline, check its result
@@ -55,7 +66,12 @@ enum Command {
     Validate {
         /// Files or folders; `configs` unless given
         paths: Vec<PathBuf>,
+        /// How findings are printed
+        #[arg(long, value_enum, default_value_t = Shape::Text)]
+        format: Shape,
     },
+    /// Show what a run would do, without doing it
+    Plan(plan::Args),
 }
 
 impl Cli {
@@ -72,9 +88,15 @@ impl Cli {
             Command::Execute(args) => Ok(execute::run(&args).await.code().into()),
             Command::Query(args) => data::query(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Load(args) => data::load(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Validate { paths } => {
-                validate::run(&paths, &mut std::io::stdout().lock()).map(passed).map_err(Into::into)
+            Command::Validate { paths, format } => {
+                let out = &mut std::io::stdout().lock();
+                let style = match format {
+                    Shape::Text => Style::Text { colour: out.is_terminal() },
+                    Shape::Json => Style::Json,
+                };
+                validate::run(&paths, style, out).map(passed).map_err(Into::into)
             }
+            Command::Plan(args) => plan::run(&args).await.map(passed),
         };
         done.unwrap_or_else(|error| failed(&error))
     }
@@ -101,9 +123,11 @@ impl Logging {
     fn of(command: &Command, filter: Option<String>, format: Option<LogFormat>) -> Self {
         let quiet = match command {
             Command::Serve(_) | Command::Execute(_) => "info",
-            Command::Demo(_) | Command::Query(_) | Command::Load(_) | Command::Validate { .. } => {
-                "warn"
-            }
+            Command::Demo(_)
+            | Command::Query(_)
+            | Command::Load(_)
+            | Command::Validate { .. }
+            | Command::Plan(_) => "warn",
         };
         let of_stderr = || {
             let text = std::io::stderr().is_terminal();

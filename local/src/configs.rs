@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use common::pipeline::{Catalog, Diagnostic};
+use common::pipeline::{Catalog, Diagnostic, Template, TemplateId, nearest, parse};
 use common::plan::{Plans, PlansError};
 
 use crate::validate;
@@ -46,6 +46,14 @@ pub enum ConfigsError {
     /// The plans are wrong.
     #[error(transparent)]
     Plans(#[from] PlansError),
+    /// There is no template of this id.
+    #[error("no template is {id}; {hint}")]
+    Unknown {
+        /// The id.
+        id: TemplateId,
+        /// The templates there are, and the one that may have been meant.
+        hint: String,
+    },
     /// Templates are wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Templates(Vec<Diagnostic>),
@@ -77,6 +85,46 @@ fn configs(plans: &str, files: Vec<(String, String)>) -> Result<Configs, Configs
     let named = files.iter().map(|(name, text)| (name, text));
     let templates = Catalog::from_files(named).map_err(ConfigsError::Templates)?;
     Ok(Configs { plans, templates, files })
+}
+
+/// One template of a folder laid out as `configs/` is, or of the shipped ones; the others may be wrong.
+pub fn template(id: &TemplateId, folder: Option<&Path>) -> Result<Template, ConfigsError> {
+    let path = format!("{id}.yml");
+    let (name, text) = match folder {
+        None => {
+            let shipped = TEMPLATES.iter().find(|(shipped, _)| *shipped == path);
+            (path, shipped.map(|(_, text)| (*text).to_owned()))
+        }
+        Some(folder) => {
+            let file = folder.join(path);
+            let text = match std::fs::read_to_string(&file) {
+                Ok(text) => Some(text),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(source) => return Err(ConfigsError::Read { path: file, source }),
+            };
+            (file.display().to_string(), text)
+        }
+    };
+    let Some(text) = text else { return Err(unknown(id, folder)) };
+    parse::template(&name, id.clone(), &text).map_err(ConfigsError::Templates)
+}
+
+fn unknown(id: &TemplateId, folder: Option<&Path>) -> ConfigsError {
+    let mut paths: Vec<String> = TEMPLATES.iter().map(|(path, _)| (*path).to_owned()).collect();
+    if let Some(folder) = folder {
+        let mut files = Vec::new();
+        // A folder that cannot be listed has no names to tell.
+        drop(validate::collect(folder, &mut files));
+        let below = |file: &PathBuf| Some(file.strip_prefix(folder).ok()?.display().to_string());
+        paths = files.iter().filter_map(below).collect();
+    }
+    let ids = paths.iter().filter_map(|path| path.strip_suffix(".yml"));
+    let mut ids: Vec<&str> = ids.collect();
+    ids.sort_unstable();
+    let meant = nearest(&id.to_string(), ids.iter().copied());
+    let hint = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
+    let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+    ConfigsError::Unknown { id: id.clone(), hint: format!("{hint}there are {known}") }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use common::port::PortError;
 use common::warehouse::{Column, ColumnType, Mode};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 /// How long a writer waits for another process's transaction; they last milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,23 @@ impl Db {
     /// Opens or makes the file.
     pub fn open(path: &Path) -> Result<Self, PortError> {
         Self::prepare(Connection::open(path).map_err(failed)?)
+    }
+
+    /// Opens a file that is there, and changes neither its bytes nor those of its log.
+    pub fn open_read_only(path: &Path) -> Result<Self, PortError> {
+        // Not SQLite's own read-only flag: closing such a connection leaves files of the log behind.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        connection.pragma_update(None, "query_only", true).map_err(failed)?;
+        // What a killed server left in the log stays there for the next one; an empty log goes as it came.
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+            let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            connection.set_db_config(keep, true).map_err(failed)?;
+        }
+        Ok(Self(Mutex::new(connection)))
     }
 
     /// A database that lives as long as the value.

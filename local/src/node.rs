@@ -34,6 +34,8 @@ use crate::state::SqliteState;
 use crate::warehouse::{EmbeddedWarehouse, StateTable};
 use crate::{admin, events};
 
+/// The database of a data folder.
+const DATABASE: &str = "headgate.db";
 /// How often the reaper passes; in the cloud a schedule calls it.
 const TICK: Duration = Duration::from_secs(5);
 /// How long running executions may take to stop.
@@ -61,7 +63,7 @@ impl DataDir {
 
     /// The database of the folder.
     pub fn db(&self) -> Result<Arc<Db>, PortError> {
-        Db::open(&self.0.join("headgate.db")).map(Arc::new)
+        Db::open(&self.0.join(DATABASE)).map(Arc::new)
     }
 
     /// The warehouse of the folder, with the state's tables readable in it.
@@ -69,6 +71,17 @@ impl DataDir {
         let db = self.db()?;
         SqliteState::open(Arc::clone(&db), clock.clone())?;
         EmbeddedWarehouse::open(db, &self.0, state_tables()?, clock.clone())
+    }
+
+    /// The warehouse of a folder to look only, `None` where the folder holds no data: nothing is made or changed.
+    pub fn look(path: &Path, clock: &Clock) -> Result<Option<EmbeddedWarehouse>, PortError> {
+        let file = path.join(DATABASE);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let db = Arc::new(Db::open_read_only(&file)?);
+        let tables = state_tables()?;
+        Ok(Some(EmbeddedWarehouse::open_read_only(db, path, tables, clock.clone())))
     }
 
     /// Keeps a second server out: each would take the other's executions for dead.

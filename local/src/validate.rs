@@ -3,46 +3,81 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use common::pipeline::{Diagnostic, TemplateId, parse};
+use common::pipeline::{Diagnostic, Template, TemplateId, parse};
+
+use crate::findings::{self, Report};
+use crate::shown::shown;
 
 /// Where templates are looked for when no path is given.
 const DEFAULT: &str = "configs";
 /// A folder that holds this file is a root: templates lie in `<provider>/<domain>/` below it.
 const ROOT_MARK: &str = "plans.yml";
 
+/// How findings are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// For a person: `ok <id> (<file>)`, or the line that is wrong with what is wrong marked.
+    Text {
+        /// Whether in colour.
+        colour: bool,
+    },
+    /// For editors and other programs: one array of objects, one a finding.
+    Json,
+}
+
 /// Validates files, and the YAML files of folders; answers whether every one is valid.
 ///
-/// Prints `ok <id>` for a valid template, and for each finding `file:line:column: message` and a hint. A file
-/// outside a root of templates is judged by what it holds, whatever its name.
-pub fn run(paths: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
+/// A file outside a root of templates is judged by what it holds, whatever its name.
+pub fn run(paths: &[PathBuf], style: Style, out: &mut impl Write) -> io::Result<bool> {
     let default = [PathBuf::from(DEFAULT)];
+    let paths = if paths.is_empty() { &default[..] } else { paths };
     let mut files = Vec::new();
-    let mut valid = true;
-    for path in if paths.is_empty() { &default[..] } else { paths } {
+    for path in paths {
         if path.is_dir() {
             collect(path, &mut files)?;
         } else {
             files.push(path.clone());
         }
     }
-    if files.is_empty() {
-        writeln!(out, "no template found\n  hint: give a file, or a folder with .yml files")?;
-        return Ok(false);
-    }
     files.sort();
     files.dedup();
-    for file in files {
-        match check(&file) {
-            Ok(id) => writeln!(out, "ok {id}")?,
-            Err(found) => {
-                valid = false;
-                for diagnostic in found {
-                    writeln!(out, "{diagnostic}")?;
-                }
+    let (mut found, mut right) = (Vec::new(), 0);
+    for file in &files {
+        match (template(file), style) {
+            (Ok(template), Style::Text { .. }) => {
+                right += 1;
+                writeln!(out, "ok {} ({})", template.id, shown(&file.display().to_string()))?;
             }
+            (Ok(_), Style::Json) => right += 1,
+            (Err(more), Style::Text { colour }) => {
+                for finding in &more {
+                    writeln!(out, "{}", Report { finding, colour })?;
+                }
+                found.extend(more);
+            }
+            (Err(more), Style::Json) => found.extend(more),
         }
     }
-    Ok(valid)
+    if files.is_empty() {
+        let hint = "give a file, or a folder with .yml files";
+        let none = |path: &PathBuf| {
+            Diagnostic::of_file(path.display().to_string(), "no template found", hint)
+        };
+        found.extend(paths.iter().map(none));
+    }
+    match style {
+        Style::Json => writeln!(out, "{:#}", findings::json(&found))?,
+        Style::Text { colour } if files.is_empty() => {
+            for finding in &found {
+                write!(out, "{}", Report { finding, colour })?;
+            }
+        }
+        Style::Text { colour } if !found.is_empty() => {
+            writeln!(out, "{}", findings::summary(files.len() - right, right, colour))?;
+        }
+        Style::Text { .. } => {}
+    }
+    Ok(found.is_empty())
 }
 
 /// The YAML files below a folder, but those that lie in a root itself: they are no templates.
@@ -59,11 +94,11 @@ pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()>
     Ok(())
 }
 
-fn check(file: &Path) -> Result<String, Vec<Diagnostic>> {
+/// The template of a file, or everything that is wrong with it.
+pub(crate) fn template(file: &Path) -> Result<Template, Vec<Diagnostic>> {
     let name = file.display().to_string();
-    let finding = |message: String, hint: &str| {
-        vec![Diagnostic { file: name.clone(), line: 1, column: 1, message, hint: hint.to_owned() }]
-    };
+    let finding =
+        |message: String, hint: &str| vec![Diagnostic::of_file(name.clone(), message, hint)];
     let text = std::fs::read_to_string(file)
         .map_err(|error| finding(format!("cannot be read: {error}"), "check the path"))?;
     let id = match placed(file) {
@@ -76,7 +111,7 @@ fn check(file: &Path) -> Result<String, Vec<Diagnostic>> {
         None => unplaced(file)
             .ok_or_else(|| finding("has no name to make an id of".to_owned(), "rename it"))?,
     };
-    parse::template(&name, id, &text).map(|template| format!("{} ({name})", template.id))
+    parse::template(&name, id, &text)
 }
 
 /// The path below the root that the file lies in, with `/`; `None` outside of one.
@@ -104,8 +139,156 @@ mod tests {
     fn validate(paths: &[&Path]) -> (bool, String) {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
         let mut out = Vec::new();
-        let valid = run(&paths, &mut out).unwrap();
+        let valid = run(&paths, Style::Text { colour: false }, &mut out).unwrap();
         (valid, String::from_utf8(out).unwrap())
+    }
+
+    /// A template whose wrong line a case gives, below a root, and what is printed about it.
+    const VALID: &str = r#"description: Copies a day.
+parameters:
+  day: {type: DATE, required: true}
+steps:
+  - id: copy
+    type: sql
+    query: |
+      SELECT day, amount
+      FROM lines
+      WHERE day = @day
+    target: {table: copied, partition_by: day}
+    mode: {overwrite_partition: {from: "@day", to: "@day"}}
+  - id: look
+    type: check
+    depends_on: [copy]
+    table: copied
+    checks:
+      - {id: rows, severity: warn, blocking: false, expect: {row_count: {min: 1}}}
+"#;
+
+    fn broken(good: &str, bad: &str) -> (tempfile::TempDir, PathBuf) {
+        let text = VALID.replacen(good, bad, 1);
+        assert_ne!(text, VALID, "{good}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("copy.yml");
+        std::fs::write(&file, text).unwrap();
+        (folder, file)
+    }
+
+    #[test]
+    fn a_finding_shows_its_line_marks_what_is_wrong_and_asks_what_was_meant() {
+        let cases = [
+            (
+                "WHERE day = @day",
+                "WHERE day = @dy",
+                "error: @dy is not declared
+  --> FILE:10:19
+   |
+10 |       WHERE day = @dy
+   |                   ^^^
+   = help: did you mean @day?
+   = help: declare it under parameters; declared are day
+
+error: 1 template is wrong, 0 are right
+",
+            ),
+            (
+                "depends_on: [copy]",
+                "depends_on: [cpy]",
+                "error: step look depends on cpy, which no step is
+  --> FILE:15:18
+   |
+15 |     depends_on: [cpy]
+   |                  ^^^
+   = help: did you mean copy?
+   = help: the steps are copy, look
+
+error: 1 template is wrong, 0 are right
+",
+            ),
+            (
+                "{type: DATE, required: true}",
+                "{type: DATE, requird: true}",
+                "error: unknown field `requird`, expected one of type, default, required, description
+ --> FILE:3:21
+  |
+3 |   day: {type: DATE, requird: true}
+  |                     ^^^^^^^
+  = help: did you mean required?
+  = help: check the spelling and the indentation against template.schema.json
+
+error: 1 template is wrong, 0 are right
+",
+            ),
+            (
+                "amount\n      FROM lines",
+                "'日本' AS name\n      FROM {{ x }}.lines",
+                "error: '{{' is a placeholder, which templates do not have
+ --> FILE:9:12
+  |
+9 |       FROM {{ x }}.lines
+  |            ^^
+  = help: values are bound as @name, and a table without a dataset is the tenant's
+
+error: 1 template is wrong, 0 are right
+",
+            ),
+        ];
+        for (good, bad, expected) in cases {
+            let (_folder, file) = broken(good, bad);
+            let (valid, out) = validate(&[&file]);
+            assert!(!valid);
+            assert_eq!(out.replace(&file.display().to_string(), "FILE"), expected);
+        }
+    }
+
+    #[test]
+    fn a_near_name_is_asked_after_and_a_far_one_is_not() {
+        let cases = [
+            ("type: sql", "type: sqll", Some("sql")),
+            ("query: |", "querry: |", Some("query")),
+            ("severity: warn", "severity: wrn", Some("warn")),
+            ("severity: warn", "severity: fatal", None),
+            ("from: \"@day\"", "from: \"@dya\"", Some("@day")),
+            ("from: \"@day\"", "from: \"@first\"", None),
+            ("[copy]", "[copyy]", Some("copy")),
+            ("[copy]", "[lock]", None),
+            ("row_count", "row_cont", Some("row_count")),
+            ("type: DATE", "type: date", Some("DATE")),
+        ];
+        for (good, bad, suggestion) in cases {
+            let (_folder, file) = broken(good, bad);
+            let (_, out) = validate(&[&file]);
+            let asked = out.split_once("did you mean ").map(|(_, rest)| rest.split_once("?\n"));
+            assert_eq!(asked.map(|asked| asked.unwrap().0), suggestion, "{bad}: {out}");
+        }
+    }
+
+    #[test]
+    fn json_is_one_array_with_an_object_a_finding() {
+        let (_folder, file) = broken("WHERE day = @day", "WHERE day = @dy");
+        let mut out = Vec::new();
+        assert!(!run(std::slice::from_ref(&file), Style::Json, &mut out).unwrap());
+        let found: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let expected = serde_json::json!([{
+            "file": file.display().to_string(), "line": 10, "column": 19, "length": 3,
+            "message": "@dy is not declared", "suggestion": "@day",
+            "hint": "declare it under parameters; declared are day",
+        }]);
+        assert_eq!(found, expected);
+        std::fs::write(&file, VALID).unwrap();
+        let mut out = Vec::new();
+        assert!(run(&[file], Style::Json, &mut out).unwrap());
+        assert_eq!(out, b"[]\n");
+    }
+
+    #[test]
+    fn what_a_file_holds_cannot_forge_a_line() {
+        let (_folder, file) = broken("[copy]", "[\"x\\nok gcp/cost/billing\\e[2J\"]");
+        let (valid, out) = validate(&[&file]);
+        assert!(!valid);
+        assert!(
+            !out.contains('\u{1b}') && !out.lines().any(|line| line.starts_with("ok ")),
+            "{out}"
+        );
     }
 
     #[test]
@@ -130,8 +313,8 @@ mod tests {
         .unwrap();
         let (valid, out) = validate(&[&file]);
         assert!(!valid);
-        assert!(out.starts_with(&format!("{}:5:5: ", file.display())), "{out}");
-        assert!(out.contains("querry") && out.contains("\n  hint: "), "{out}");
+        assert!(out.contains(&format!("\n --> {}:5:5\n", file.display())), "{out}");
+        assert!(out.contains("querry") && out.contains("\n  = help: "), "{out}");
     }
 
     #[test]

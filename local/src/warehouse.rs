@@ -64,6 +64,17 @@ impl EmbeddedWarehouse {
         Ok(warehouse)
     }
 
+    /// Opens the warehouse of a data folder to look only: nothing is laid out and nothing swept.
+    pub fn open_read_only(
+        db: Arc<Db>,
+        data_dir: &Path,
+        state_tables: Vec<StateTable>,
+        clock: Clock,
+    ) -> Self {
+        let (root, jobs) = (data_dir.to_owned(), jobs::Jobs::default());
+        Self { db, root, state_tables, clock, session: session(), jobs }
+    }
+
     /// Deletes files that nobody has listed for long.
     fn sweep(&self) -> Result<(), PortError> {
         let now = self.clock.now();

@@ -1,6 +1,6 @@
 //! From a file's text to a [`Template`], or to everything that is wrong with it.
 
-use serde_saphyr::{DuplicateKeyPolicy, MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
 
 use super::diagnostic::{Findings, Place};
 use super::spec::TemplateSpec;
@@ -15,8 +15,7 @@ const MAX_NODES: usize = 20_000;
 pub fn file(path: &str, text: &str) -> Result<Template, Vec<Diagnostic>> {
     let Some(id) = path.strip_suffix(".yml").and_then(|id| id.parse().ok()) else {
         let mut findings = Findings::new(path, text);
-        findings.add(
-            Place::START,
+        findings.add_file(
             format!("'{path}' is not a template's path"),
             "name it <provider>/<domain>/<name>.yml below configs, each part [a-z][a-z0-9_]*",
         );
@@ -29,8 +28,7 @@ pub fn file(path: &str, text: &str) -> Result<Template, Vec<Diagnostic>> {
 pub fn template(file: &str, id: TemplateId, text: &str) -> Result<Template, Vec<Diagnostic>> {
     let mut findings = Findings::new(file, text);
     if text.len() > MAX_BYTES {
-        findings.add(
-            Place::START,
+        findings.add_file(
             format!("the file has {} bytes, more than the {MAX_BYTES} of a template", text.len()),
             "split it into several templates",
         );
@@ -51,6 +49,12 @@ pub fn template(file: &str, id: TemplateId, text: &str) -> Result<Template, Vec<
             let message = UserMessageFormatter.format_message(&error).into_owned();
             let hint = hint(&message);
             findings.add(at, message, hint);
+            if let Error::SerdeUnknownField { field: word, expected, .. }
+            | Error::SerdeUnknownVariant { variant: word, expected, .. } =
+                error.without_snippet()
+            {
+                findings.suggest(word, expected.iter().copied());
+            }
             Err(findings.finish())
         }
     }

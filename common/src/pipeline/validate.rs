@@ -104,14 +104,12 @@ pub(super) fn template(
 impl Draft<'_> {
     /// A finding at the first place of a top-level key.
     fn at_key(&mut self, key: &str, message: &str, hint: &str) {
-        let at = self.findings.find(Place::START, key);
-        self.findings.add(at, message, hint);
+        self.findings.add_word(Place::START, key, message, hint);
     }
 
     /// A finding at the first place of `word` from `from` on.
     fn at(&mut self, from: Place, word: &str, message: impl Into<String>, hint: impl Into<String>) {
-        let at = self.findings.find(from, word);
-        self.findings.add(at, message, hint);
+        self.findings.add_word(from, word, message, hint);
     }
 
     fn parameters(&mut self, specs: &BTreeMap<String, ParameterSpec>) {
@@ -186,6 +184,8 @@ impl Draft<'_> {
                     let from = self.findings.find(places[node], "depends_on");
                     let message = format!("step {} depends on {id}, which no step is", spec.id());
                     self.at(from, id, message, format!("the steps are {known}"));
+                    let others = index.keys().copied().filter(|other| *other != spec.id());
+                    self.findings.suggest(id, others);
                     continue;
                 };
                 before.push(other);

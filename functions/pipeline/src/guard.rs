@@ -54,7 +54,8 @@ impl<'a> Guard<'a> {
         dry_run: &DryRun,
         step_limit: Option<u64>,
     ) -> Result<Reserved<'_>, Forbidden> {
-        if let Some(table) = dry_run.tables.iter().find(|table| !self.may_read(table)) {
+        let mut tables = dry_run.tables.iter();
+        if let Some(table) = tables.find(|table| !self.template.may_read(self.tenant, table)) {
             return Err(Forbidden::Table(table.clone()));
         }
         let (estimate, limit) = (dry_run.bytes, self.max_bytes);
@@ -73,11 +74,6 @@ impl<'a> Guard<'a> {
     /// The most bytes that a step's statement may be billed.
     pub(crate) fn most(&self, step_limit: Option<u64>) -> u64 {
         step_limit.map_or(self.max_bytes, |limit| limit.min(self.max_bytes))
-    }
-
-    fn may_read(&self, table: &TableRef) -> bool {
-        let own = table.project.is_none() && table.dataset.as_str() == self.tenant.as_str();
-        own || self.template.sources.contains(table)
     }
 }
 

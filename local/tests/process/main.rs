@@ -11,6 +11,7 @@ mod focus_file;
 mod isolate;
 mod kill;
 mod kill_early;
+mod plan;
 mod process;
 mod serve;
 mod server;

@@ -39,14 +39,26 @@ async fn what_breaks_a_template_is_found_where_it_stands() {
         std::fs::write(&file, &broken).unwrap();
         let ended = headgate(["validate", file.to_str().unwrap()]).await;
         assert_eq!(ended.code, Some(65), "{bad}: {ended:?}");
-        let place = format!("{}:{line}:", file.display());
-        let found = ended.stdout.lines().find(|l| l.starts_with(&place));
-        let found = found.unwrap_or_else(|| panic!("{bad}: line {line}: {}", ended.stdout));
-        let (column, message) = found[place.len()..].split_once(": ").unwrap();
-        assert!(column.parse::<u32>().is_ok_and(|column| column > 1), "{found}");
-        assert!(message.contains(named), "{found}");
-        assert!(ended.stdout.contains("\n  hint: "), "{bad}: {}", ended.stdout);
+        let place = format!("--> {}:{line}:", file.display());
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        let at = lines.iter().position(|l| l.trim_start().starts_with(&place));
+        let at = at.unwrap_or_else(|| panic!("{bad}: line {line}: {}", ended.stdout));
+        let message = lines[at - 1].strip_prefix("error: ").unwrap();
+        assert!(message.contains(named), "{message}");
+        let (_, column) = lines[at].rsplit_once(':').unwrap();
+        assert!(column.parse::<usize>().is_ok_and(|column| column > 1), "{}", lines[at]);
+        let shown = lines[at + 2].split_once(" | ").unwrap().1;
+        assert_eq!(shown, broken.lines().nth(line - 1).unwrap());
+        let marks = lines[at + 3].split_once(" | ").unwrap().1;
+        assert_eq!(marks.find('^').unwrap() + 1, column.parse::<usize>().unwrap(), "{marks}");
+        assert!(lines[at + 4..].iter().any(|l| l.trim_start().starts_with("= help: ")), "{bad}");
+        assert_eq!(lines.last(), Some(&"error: 1 template is wrong, 0 are right"), "{bad}");
+        assert!(!ended.stdout.contains('\u{1b}'), "colour without a terminal");
     }
+    let ended = headgate(["validate", file.to_str().unwrap(), "--format", "json"]).await;
+    assert_eq!(ended.code, Some(65), "{ended:?}");
+    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(found[0]["line"].is_u64() && found[0]["hint"].is_string(), "{found}");
 }
 
 #[tokio::test]

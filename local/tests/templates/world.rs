@@ -24,7 +24,7 @@ use local::node::DataDir;
 use local::state::SqliteState;
 use local::warehouse::EmbeddedWarehouse;
 use local::{admin, configs, events};
-use pipeline::Roots;
+use pipeline::{Roots, Webhooks};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -122,6 +122,7 @@ impl World {
             key_service: Arc::new(key_service),
             operators: admin::operators(&Secret::new(ADMIN)),
             config: Arc::new(onboard::Config::new(configs::read(None).unwrap().plans)),
+            webhook_key: Secret::new("webhooks"),
             clock: clock.clone(),
             chance: chance.clone(),
         });
@@ -151,6 +152,8 @@ impl World {
             events: Arc::new(events::channel().0),
             catalog: templates,
             roots: Arc::new(Roots::parse([folder.path().to_str().unwrap()]).unwrap()),
+            export_roots: Arc::new(Roots::default()),
+            webhooks: Arc::new(Webhooks::none()),
             clock,
             chance,
         };

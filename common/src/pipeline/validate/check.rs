@@ -221,6 +221,8 @@ impl Draft<'_> {
         }
         let message = format!("to_table {name} is neither a table's name nor a declared source");
         self.at(at, name, message, "declare it under sources by its full name");
+        let sources: Vec<String> = self.sources.iter().map(ToString::to_string).collect();
+        self.findings.suggest(name, sources.iter().map(String::as_str));
         None
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
+use super::super::nearest;
 use super::super::params::{ParamDefault, ParamType, Parameter, Rules, compare, literal};
 use super::super::spec::ParameterSpec;
 use super::is_word;
@@ -35,7 +36,10 @@ pub(super) fn parameter(
     let kind: ParamType = match spec.kind.parse() {
         Ok(kind) => kind,
         Err(error) => {
-            return Err((error.to_string(), String::new()));
+            let upper = spec.kind.to_ascii_uppercase();
+            let meant = upper.parse::<ParamType>().is_ok();
+            let hint = if meant { format!("did you mean {upper}?") } else { String::new() };
+            return Err((error.to_string(), hint));
         }
     };
     let default = match (&spec.default, spec.required) {
@@ -52,7 +56,12 @@ pub(super) fn parameter(
         (Some(serde_json::Value::String(text)), false) if text.starts_with('@') => {
             let other = &text[1..];
             let Some(target) = specs.get(other) else {
-                return refuse(format!("defaults to {text}, which is not declared"), "declare it");
+                let names = specs.keys().map(String::as_str).filter(|known| *known != name);
+                let hint = nearest(other, names).map_or_else(
+                    || "declare it".to_owned(),
+                    |name| format!("did you mean @{name}?"),
+                );
+                return refuse(format!("defaults to {text}, which is not declared"), &hint);
             };
             let refers = target.default.as_ref().and_then(|d| d.as_str());
             if refers.is_some_and(|text| text.starts_with('@')) {

@@ -154,6 +154,9 @@ impl Draft<'_> {
                 (_, names) => format!("declare it under parameters; declared are {names}"),
             };
             self.at(from, &format!("@{name}"), format!("@{name} is not declared"), hint);
+            let names: Vec<String> =
+                self.parameters.keys().map(|name| format!("@{name}")).collect();
+            self.findings.suggest(&format!("@{name}"), names.iter().map(String::as_str));
         }
         sound.then(|| Statement { sql: sql.to_owned(), params: found.params.into_iter().collect() })
     }

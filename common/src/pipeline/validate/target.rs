@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::Place;
 use super::super::spec::{LoadStep, ModeSpec, TargetSpec};
-use super::super::{Mode, TargetTable, is_word};
+use super::super::{Mode, Parameter, TargetTable, is_word};
 use super::step::is_name;
 use super::{Draft, is_meta};
 use crate::warehouse::{Column, ColumnType, DataType, Mode as ColumnMode};
@@ -115,6 +115,10 @@ impl Draft<'_> {
         }
         let message = format!("'{text}' is not a declared {kind} parameter");
         self.at(from, text, message, format!("write \"@name\" of a parameter of type {kind}"));
+        let fits = |(_, parameter): &(&String, &Parameter)| parameter.kind.data_type() == kind;
+        let names = self.parameters.iter().filter(fits).map(|(name, _)| format!("@{name}"));
+        let names: Vec<String> = names.collect();
+        self.findings.suggest(text, names.iter().map(String::as_str));
         None
     }
 
@@ -152,6 +156,8 @@ impl Draft<'_> {
             if !named(name).is_some_and(is_date) {
                 let message = format!("partition_by {name} is not a DATE column of this load");
                 refuse(self, name, message, "partition by a DATE column");
+                let dates = step.columns.iter().filter(|column| is_date(column));
+                self.findings.suggest(name, dates.map(|column| column.name.as_str()));
             }
         }
         let keys = match &step.mode {
@@ -160,10 +166,14 @@ impl Draft<'_> {
         };
         for name in keys.iter().filter(|name| named(name).is_none()) {
             refuse(self, name, format!("the key {name} is not a column of this load"), "");
+            let known = step.columns.iter().map(|column| column.name.as_str());
+            self.findings.suggest(name, known);
         }
         for name in &step.target.cluster_by {
             if named(name).is_none() {
                 refuse(self, name, format!("cluster_by {name} is not a column of this load"), "");
+                let known = step.columns.iter().map(|column| column.name.as_str());
+                self.findings.suggest(name, known);
             }
         }
         sound

@@ -17,7 +17,7 @@ impl Job<'_> {
             uri: context.export_roots.allow_new(&uri, &self.run.tenant_id)?,
             format: export.format.clone(),
         };
-        let query = self.query(&export.query);
+        let query = export.query.bind(self.params, &self.run.tenant_id.dataset());
         let reserved = self.admitted(&query, export.max_bytes).await?;
         let written =
             self.settled(context.warehouse.export(&query, &file, options), options).await?;

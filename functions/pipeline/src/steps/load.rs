@@ -31,7 +31,7 @@ impl Job<'_> {
 
     /// The name that a parameter or the template gives, for this run.
     pub(super) fn named(&self, uri: &Uri) -> Result<String, TryError> {
-        uri.resolve(&self.run.tenant_id, self.params).map_err(|parameter| {
+        uri.resolve(self.run.tenant_id.as_str(), self.params).map_err(|parameter| {
             TryError::Data(format!("has no fitting value in parameter {parameter}"))
         })
     }

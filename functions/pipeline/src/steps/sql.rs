@@ -1,6 +1,6 @@
 //! The `sql` step: one SELECT, written to its target.
 
-use common::pipeline::{Mode, SqlAction, Statement, TargetTable};
+use common::pipeline::{Mode, SqlAction, TargetTable};
 use common::warehouse::{JobOptions, Query, Target, Value, WriteMode};
 
 use super::{Done, Job, TryError};
@@ -12,23 +12,13 @@ impl Job<'_> {
         sql: &SqlAction,
         options: &JobOptions,
     ) -> Result<Done, TryError> {
-        let query = self.query(&sql.query);
+        let query = sql.query.bind(self.params, &self.run.tenant_id.dataset());
         let target = self.target(&sql.target)?;
         let reserved = self.admitted(&query, sql.max_bytes).await?;
         let warehouse = &self.recorder.context.warehouse;
         let written = self.settled(warehouse.write(&query, &target, options), options).await?;
         reserved.spend();
         Ok(Done { rows: written.rows, bytes: written.bytes, ..Done::default() })
-    }
-
-    /// A template's statement with the run's values of the parameters it names.
-    pub(super) fn query(&self, statement: &Statement) -> Query {
-        let named = |(name, _): &(&String, _)| statement.params.contains(name);
-        Query {
-            sql: statement.sql.clone(),
-            params: self.params.iter().filter(named).map(|(n, p)| (n.clone(), p.clone())).collect(),
-            default_dataset: Some(self.run.tenant_id.dataset()),
-        }
     }
 
     /// Resolves a statement without running it and holds it against the guard.
