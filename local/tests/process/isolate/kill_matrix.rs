@@ -34,7 +34,7 @@ struct Mode {
     effect: fn(&Table, &Table) -> Table,
 }
 
-const MODES: [Mode; 3] = [
+const MODES: [Mode; 5] = [
     Mode {
         name: "replace",
         born: "replace_born",
@@ -53,17 +53,37 @@ const MODES: [Mode; 3] = [
         name: "overwrite",
         born: "overwrite_born",
         yaml: "{overwrite_partition: {from: \"@date\", to: \"@end_date\"}}",
-        days: ("2025-11-03", "2025-11-08"),
-        effect: |old, new| {
-            let replaced = |day: &String| new.keys().any(|(d, _)| d == day);
-            let kept = old.iter().filter(|((day, _), _)| !replaced(day));
-            kept.chain(new).map(|(k, v)| (k.clone(), *v)).collect()
-        },
+        days: SOME,
+        effect: days_replaced,
+    },
+    Mode {
+        name: "append_new",
+        born: "append_new_born",
+        yaml: "{append: {dedup_key: [day, n, mark]}}",
+        days: SOME,
+        effect: |old, new| old.iter().chain(new).map(|(k, v)| (k.clone(), *v)).collect(),
+    },
+    Mode {
+        name: "merge",
+        born: "merge_born",
+        yaml: "{merge: {keys: [day, n]}}",
+        days: SOME,
+        // A run writes the same keys on a day each time.
+        effect: days_replaced,
     },
 ];
 
 /// Every day of the seed.
 const ALL: (&str, &str) = ("2025-11-01", "2025-11-10");
+/// Some of them.
+const SOME: (&str, &str) = ("2025-11-03", "2025-11-08");
+
+/// The days of the new rows are theirs.
+fn days_replaced(old: &Table, new: &Table) -> Table {
+    let replaced = |day: &String| new.keys().any(|(d, _)| d == day);
+    let kept = old.iter().filter(|((day, _), _)| !replaced(day));
+    kept.chain(new).map(|(k, v)| (k.clone(), *v)).collect()
+}
 
 /// When an execution's process is killed.
 #[derive(Debug, Clone, Copy)]
