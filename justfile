@@ -25,6 +25,10 @@ serve *args:
 simulate seeds="20000":
     SIMULATION_SEEDS={{ seeds }} cargo test -p local --test simulation
 
+# What the engine adds to the work itself.
+overhead *args:
+    cargo bench -p local --bench overhead {{ args }}
+
 # Writes the generated files anew: the template schema, the sample export, the OpenAPI document.
 generate:
     UPDATE=1 cargo test -p common --test templates the_committed_schema

@@ -14,8 +14,8 @@ use common::clock::{Chance, Clock};
 use common::pipeline::Catalog;
 use common::port::PortError;
 use common::run::{CheckResult, Run, RunId, RunStatus, StepLog};
-use common::state::{Inserted, Page, RunFilter, Runs, Transition};
-use common::tenant::{TenantId, UserId};
+use common::state::{Inserted, Page, RunFilter, Runs, Transition, contract};
+use common::tenant::TenantId;
 use common::warehouse::{
     DatasetName, DryRun, Ensured, Export, JobId, JobOptions, JobState, Load, Query, Rows,
     TableDefinition, TableRef, Target, Warehouse, Written,
@@ -222,7 +222,12 @@ async fn main() {
     };
     let mut measured = Vec::new();
     for number in 0..WARM_UP + RUNS {
-        let run = run(&tenant, &clock, &chance);
+        let run = Run {
+            run_id: RunId(chance.uuid()),
+            pipeline: "bench/three/steps".parse().unwrap(),
+            parameters: serde_json::json!({}),
+            ..contract::runs::run(&tenant, 1, RunStatus::Running)
+        };
         state.insert(&run, clock.now() + chrono::TimeDelta::minutes(1)).await.unwrap();
         *spent.lock().unwrap() = Spent::default();
         let assignment = pipeline::Assignment {
@@ -241,33 +246,6 @@ async fn main() {
         }
     }
     print(&measured);
-}
-
-fn run(tenant: &TenantId, clock: &Clock, chance: &Chance) -> Run {
-    let now = clock.now();
-    Run {
-        run_id: RunId(chance.uuid()),
-        tenant_id: tenant.clone(),
-        user_id: UserId::parse("bench").unwrap(),
-        pipeline: "bench/three/steps".parse().unwrap(),
-        status: RunStatus::Running,
-        parameters: serde_json::json!({}),
-        fingerprint: None,
-        day: now.date_naive(),
-        attempt: 1,
-        timeout: Duration::from_hours(1),
-        max_bytes: u64::MAX,
-        max_parallel: 4,
-        created_at: now,
-        started_at: Some(now),
-        start_by: None,
-        claimed_at: None,
-        execution: None,
-        cancel_requested_at: None,
-        ended_at: None,
-        launch_refused: false,
-        ending: None,
-    }
 }
 
 /// The median of each figure, and of the ratio run by run.

@@ -30,7 +30,7 @@ pub struct Args {
     /// Folder that `load` steps may read below; may be given more than once
     #[arg(long, value_name = "DIR")]
     pub source_root: Vec<String>,
-    /// Folder that `export` steps may write below, with {tenant_id} as one of its parts, or shared:DIR for one
+    /// Folder that `export` steps may write below, with `{tenant_id}` as one of its parts, or `shared:DIR` for one
     /// that all tenants share; may be given more than once
     #[arg(long, value_name = "DIR")]
     pub export_root: Vec<String>,

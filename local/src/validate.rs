@@ -207,7 +207,7 @@ error: 1 template is wrong, 0 are right
             (
                 "{type: DATE, required: true}",
                 "{type: DATE, requird: true}",
-                "error: unknown field `requird`, expected one of type, default, required, description
+                "error: unknown field `requird`, expected one of type, default, timezone, enum, range, required, description
  --> FILE:3:21
   |
 3 |   day: {type: DATE, requird: true}

@@ -43,6 +43,23 @@ keeps! {
     tenants::rotation_and_revocation,
 }
 
+/// A folder of an older release gets the columns that came since, and its rows are read all the same.
+#[test]
+fn a_table_of_an_older_release_gets_what_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("headgate.db");
+    let open = || SqliteState::open(Arc::new(Db::open(&file).unwrap()), Clock::system()).unwrap();
+    let subscription = contract::subscription("shared");
+    block_on(open().create_subscription(&subscription)).unwrap();
+    let older = rusqlite::Connection::open(&file).unwrap();
+    for table in ["tenants.tenant_subscriptions", "x_meta_pipeline_runs"] {
+        older.execute(&format!("ALTER TABLE \"{table}\" DROP COLUMN max_parallel"), []).unwrap();
+    }
+    let read = block_on(open().create_subscription(&subscription)).unwrap();
+    assert_eq!(read.limits.max_parallel, common::plan::steps_at_once());
+    assert_eq!(read.limits.max_bytes, subscription.limits.max_bytes);
+}
+
 /// Two connections to one file, a thread each: what two processes are to SQLite.
 #[test]
 fn two_processes_share_one_file() {

@@ -213,12 +213,10 @@ impl Progress {
             }
         }
         Some(match on {
-            On::Always => Ok(()),
-            On::Failure if broken => Ok(()),
-            On::Failure => Err(Skipped::NotNeeded),
+            On::Failure if !broken => Err(Skipped::NotNeeded),
             On::Success if broken => Err(Skipped::Failure),
             On::Success if unneeded => Err(Skipped::NotNeeded),
-            On::Success => Ok(()),
+            On::Always | On::Failure | On::Success => Ok(()),
         })
     }
 
@@ -246,7 +244,7 @@ mod tests {
         assert_eq!(topological_order(&[vec![0]]), Err(Cycle(vec![0])));
     }
 
-    fn nodes(nodes: &[(&[usize], On)]) -> Vec<Node> {
+    fn nodes(nodes: Graph<'_>) -> Vec<Node> {
         nodes.iter().map(|(before, on)| Node { depends_on: before.to_vec(), on: *on }).collect()
     }
 
@@ -294,11 +292,12 @@ mod tests {
         assert_eq!(badly.unstarted()[0], (1, Skipped::Failure));
     }
 
+    type Graph<'a> = &'a [(&'a [usize], On)];
+
     #[test]
     fn what_can_never_start_is_found() {
         use On::{Always, Failure, Success};
         let work = (&[][..], Success);
-        type Graph<'a> = &'a [(&'a [usize], On)];
         let cases: [(Graph<'_>, &[usize]); 8] = [
             (&[work, (&[0], Failure), (&[1], Success)], &[]),
             (&[work, (&[0], Always), (&[0, 1], Success)], &[]),
@@ -365,8 +364,7 @@ mod tests {
             let never = unreachable(&nodes, &vec![true; nodes.len()], &order);
             let mut progress = Progress::new(nodes.clone());
             let mut ended = vec![false; nodes.len()];
-            loop {
-                let Some(&node) = progress.ready().last() else { break };
+            while let Some(&node) = progress.ready().last() {
                 prop_assert!(!never.contains(&node));
                 let skipped: Vec<usize> = progress.unstarted().iter()
                     .filter(|(_, why)| *why != Skipped::Stopped).map(|(at, _)| *at).collect();

@@ -30,7 +30,7 @@ pub struct TemplateSpec {
     /// How many steps run at once, 1 to 16; a tenant's plan may allow fewer.
     #[serde(default = "four")]
     pub max_parallel: u8,
-    /// After this many seconds a run is stopped as TIMED_OUT, 60 to 86400; the deployment may allow less, and
+    /// After this many seconds a run is stopped as `TIMED_OUT`, 60 to 86400; the deployment may allow less, and
     /// does where this is left out.
     #[serde(default)]
     pub timeout_seconds: Option<u64>,

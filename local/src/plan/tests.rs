@@ -83,7 +83,7 @@ fn a_plan_shows_keys_files_and_hooks() {
     let shown = text::render(&plan(BEYOND, &[], Some("acme")));
     for line in [
         "  day  DATE  2025-11-17\n",
-        "  3  tell    notify after out, on failure; 3 tries, each at most 600 s\n",
+        "  3  tell    notify  after out, on failure; 3 tries, each at most 600 s\n",
         "  writes acme.orders, merge, told apart by id, day\n  reads at most 1000 bytes at a time\n",
         "  exports \"gs://out/acme/2025-11-17.csv\", csv\n",
         "  posts  \"It failed.\" to \"https://hooks.example.com/x\"\n",
@@ -324,7 +324,8 @@ fn json_holds_the_whole_plan_of_the_billing_template() {
         json["steps"][0]["writes"],
         serde_json::json!({
             "table": "acme.gcp_cost_daily", "mode": "overwrite_partition",
-            "range": "2025-11-01..2025-11-30", "partition_by": "usage_date",
+            "range": "2025-11-01..2025-11-30",
+            "keys": [], "partition_by": "usage_date",
             "cluster_by": ["project_id", "service_id"],
         })
     );
@@ -344,7 +345,7 @@ fn an_unknown_template_is_told_with_those_there_are() {
         assert_eq!(
             error,
             "no template is gcp/cost/biling; did you mean gcp/cost/billing? \
-             there are focus/cost/daily, gcp/cost/billing"
+             there are aws/cost/cur, aws/cost/cur_csv, example/etl/orders, focus/cost/anomalies, focus/cost/daily, gcp/cost/billing, gcp/cost/labels"
         );
     }
 }

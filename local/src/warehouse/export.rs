@@ -103,8 +103,8 @@ impl Draft {
                 let style = Csv { delimiter: char::from(*delimiter), null: null_marker.clone() };
                 let mut file = BufWriter::new(file);
                 if *header {
-                    let names = draft.columns.iter().map(|c| style.text(&c.name)).collect();
-                    draft.written(writeln!(file, "{}", style.line(names)))?;
+                    let names: Vec<_> = draft.columns.iter().map(|c| style.text(&c.name)).collect();
+                    draft.written(writeln!(file, "{}", style.line(&names)))?;
                 }
                 Output::Csv { file, style }
             }
@@ -134,8 +134,8 @@ impl Draft {
         };
         match &mut self.output {
             Output::Csv { file, style } => (0..batch.num_rows()).try_for_each(|at| {
-                let fields = row(at)?.iter().map(|value| style.field(value)).collect();
-                writeln!(file, "{}", style.line(fields)).map_err(|e| io("writing", &self.path, e))
+                let fields: Vec<_> = row(at)?.iter().map(|value| style.field(value)).collect();
+                writeln!(file, "{}", style.line(&fields)).map_err(|e| io("writing", &self.path, e))
             }),
             Output::Ndjson(file) => (0..batch.num_rows()).try_for_each(|at| {
                 let names = self.columns.iter().map(|c| c.name.clone());
@@ -210,7 +210,7 @@ struct Csv {
 }
 
 impl Csv {
-    fn line(&self, fields: Vec<String>) -> String {
+    fn line(&self, fields: &[String]) -> String {
         fields.join(self.delimiter.encode_utf8(&mut [0; 4]))
     }
 

@@ -34,10 +34,11 @@ pub(super) struct Incoming {
     converter: RowConverter,
     batches: Vec<RecordBatch>,
     /// For each key: the new row that has it, and whether the table has it too.
-    known: HashMap<Box<[u8]>, Row>,
+    known: HashMap<Box<[u8]>, New>,
 }
 
-struct Row {
+/// Where a new row stands.
+struct New {
     batch: usize,
     row: usize,
     in_table: bool,
@@ -102,7 +103,7 @@ impl Incoming {
         }
         let index = self.batches.len();
         for (row, key) in self.keys_of(&batch)?.into_iter().enumerate() {
-            let new = Row { batch: index, row, in_table: false };
+            let new = New { batch: index, row, in_table: false };
             if self.known.insert(key, new).is_some() {
                 return Err(self.twice("two new rows have", &batch, row));
             }

@@ -29,15 +29,13 @@ steps:
 
 /// The words of a refusal, wherever it comes from: the template's validation or the run.
 async fn refusal(world: &World, template: &str, parameters: &Json) -> String {
-    match catalog(template) {
-        Err(found) => found,
-        Ok(_) => {
-            let outcome = world.run(template, parameters).await;
-            assert_eq!(outcome.status, RunStatus::Failed, "{template}: {outcome:?}");
-            assert_eq!(outcome.steps[0].rows, 0);
-            outcome.message
-        }
+    if let Err(found) = catalog(template) {
+        return found;
     }
+    let outcome = world.run(template, parameters).await;
+    assert_eq!(outcome.status, RunStatus::Failed, "{template}: {outcome:?}");
+    assert_eq!(outcome.steps[0].rows, 0);
+    outcome.message
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use common::clock::{Chance, Clock};
 use common::keys::Secret;
 use common::pipeline::{Catalog, TemplateId, params};
 use common::run::{CheckResult, FailureKind, Run, RunId, RunStatus, StepLog};
-use common::state::{Runs, tables};
-use common::tenant::{TenantId, UserId};
+use common::state::{Runs, contract, tables};
+use common::tenant::TenantId;
 use common::warehouse::{JobId, JobOptions, Query, Target, Warehouse, WriteMode};
 use local::events;
 use local::node::DataDir;
@@ -127,28 +127,13 @@ impl World {
     /// Records a run that holds a slot.
     pub(crate) async fn record(&self, pipeline: TemplateId, parameters: Json) -> Run {
         let now = self.clock.now();
+        let tenant = TenantId::parse("acme").unwrap();
         let run = Run {
             run_id: RunId(self.chance.uuid()),
-            tenant_id: TenantId::parse("acme").unwrap(),
-            user_id: UserId::parse("ada").unwrap(),
             pipeline,
-            status: RunStatus::Running,
             parameters,
-            fingerprint: None,
-            day: now.date_naive(),
-            attempt: 1,
             timeout: Duration::from_hours(1),
-            max_bytes: 1_000_000_000,
-            max_parallel: 4,
-            created_at: now,
-            started_at: Some(now),
-            start_by: None,
-            claimed_at: None,
-            execution: None,
-            cancel_requested_at: None,
-            ended_at: None,
-            launch_refused: false,
-            ending: None,
+            ..contract::runs::run(&tenant, 1, RunStatus::Running)
         };
         self.state.insert(&run, now + chrono::TimeDelta::hours(1)).await.unwrap();
         run

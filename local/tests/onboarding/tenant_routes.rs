@@ -21,6 +21,7 @@ async fn a_tenant_is_read_with_its_limits_and_usage() {
             "limits": {
                 "daily_limit": 25, "monthly_limit": 750, "concurrent_limit": 3, "max_queued": 50,
                 "max_bytes": 100_000_000_000_u64,
+                "max_parallel": 4,
             },
             "usage": {
                 "pipelines_run_today": 0, "pipelines_run_this_month": 0,

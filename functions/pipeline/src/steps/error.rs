@@ -41,12 +41,12 @@ impl TryError {
             Self::Port(PortError::PermissionDenied(_)) => "PERMISSION_DENIED",
             Self::Port(PortError::InvalidQuery(_)) => "INVALID_QUERY",
             Self::Port(PortError::RateLimited(_)) => "RATE_LIMITED",
-            Self::Port(PortError::Unavailable(_)) => "UNAVAILABLE",
+            Self::Port(PortError::Unavailable(_)) | Self::Webhook(SendError::Unreachable(_)) => {
+                "UNAVAILABLE"
+            }
             Self::Port(PortError::Other { .. }) => "OTHER",
-            Self::Forbidden(_) | Self::Root(_) => "GUARD",
-            Self::Webhook(SendError::Refused(_)) => "GUARD",
+            Self::Forbidden(_) | Self::Root(_) | Self::Webhook(SendError::Refused(_)) => "GUARD",
             Self::Webhook(SendError::Rejected { .. }) => "REJECTED",
-            Self::Webhook(SendError::Unreachable(_)) => "UNAVAILABLE",
             Self::Data(_) => "DATA",
             Self::Timeout(_) => "TIMEOUT",
             Self::Halted => "CANCELLED",

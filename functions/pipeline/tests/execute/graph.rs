@@ -1,7 +1,6 @@
 //! Graphs: how wide they run, in which order, and what runs after a failure.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use common::run::{FailureKind, RunStatus, StepStatus};
 use pipeline::Exit;
@@ -29,12 +28,12 @@ fn layered(
                     .into_iter()
                     .collect(),
             };
-            writeln!(
-                text,
-                "  - {{id: {id}, type: sql, depends_on: [{}], query: SELECT 1 AS n, target: {{table: {id}}}, mode: replace}}",
-                before.join(", "),
-            )
-            .unwrap();
+            let line = [
+                &format!("  - {{id: {id}, type: sql, depends_on: [{}]", before.join(", ")),
+                ", query: SELECT 1 AS n",
+                &format!(", target: {{table: {id}}}, mode: replace}}\n"),
+            ];
+            text.push_str(&line.concat());
             steps.push((id, before));
         }
     }

@@ -142,7 +142,7 @@ impl Scene {
     /// A run of this template, which takes no parameters.
     pub(crate) fn of(template: &str) -> Self {
         let scene = Self::new();
-        scene.stage().template = template.to_owned();
+        template.clone_into(&mut scene.stage().template);
         scene.change(|run| run.parameters = serde_json::json!({}));
         scene
     }
