@@ -100,7 +100,7 @@ pub(crate) async fn run(
                     return Ok(Next::Stop);
                 }
             };
-            Ok(if halt.is_cancelled() { Next::Stop } else { Next::Go(end) })
+            Ok(if halt.is_cancelled() { Next::Last(end) } else { Next::Go(end) })
         },
     )
     .await?;
@@ -124,7 +124,9 @@ fn lock(ending: &Mutex<Ending>) -> MutexGuard<'_, Ending> {
 enum Next {
     /// What waits for it.
     Go(End),
-    /// Nothing more.
+    /// Nothing more, though it has ended.
+    Last(End),
+    /// Nothing more, and it came to no end.
     Stop,
 }
 
@@ -153,9 +155,11 @@ async fn drive<T, E, F: Future<Output = T>>(
             return going_on.map(|_| progress.unstarted());
         };
         match ended(node, end) {
-            // Once it is to stop, what waits is left waiting.
-            Ok(Next::Go(end)) if matches!(going_on, Ok(true)) => progress.end(node, end),
-            Ok(Next::Go(_)) => {}
+            Ok(Next::Go(end)) => progress.end(node, end),
+            Ok(Next::Last(end)) => {
+                progress.end(node, end);
+                going_on = going_on.map(|_| false);
+            }
             Ok(Next::Stop) => going_on = going_on.map(|_| false),
             Err(error) => going_on = going_on.and(Err(error)),
         }
@@ -219,7 +223,15 @@ mod tests {
     async fn once_it_is_to_stop_nothing_starts_and_what_waits_is_left_waiting() {
         let step = |_| async { tokio::task::yield_now().await };
         let graph = nodes(&[vec![], vec![0], vec![]]);
-        let unstarted = drive::<_, (), _>(graph, 4, step, |_, ()| Ok(Next::Stop)).await;
-        assert_eq!(unstarted, Ok(vec![(1, Skipped::Stopped)]));
+        for (next, why) in [
+            (|| Next::Stop, Skipped::Stopped),
+            (|| Next::Last(End::Well), Skipped::Stopped),
+            // A failure is one also where the run is stopped just then.
+            (|| Next::Last(End::Failed), Skipped::Failure),
+        ] as [(fn() -> Next, Skipped); 3]
+        {
+            let unstarted = drive::<_, (), _>(graph.clone(), 4, step, |_, ()| Ok(next())).await;
+            assert_eq!(unstarted, Ok(vec![(1, why)]));
+        }
     }
 }

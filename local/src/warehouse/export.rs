@@ -1,15 +1,18 @@
 //! Exports: a query's rows into one file, written beside its place and moved there whole.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use common::port::PortError;
 use common::warehouse::{Column, DataType, Export, Format, JobOptions, Query, Value, Written};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use futures::TryStreamExt;
 
+use super::catalog::GRACE;
 use super::jobs::Running;
 use super::values::{schema_of, value_at};
 use super::write::{cancelled, columns, ended, within};
@@ -31,7 +34,8 @@ impl EmbeddedWarehouse {
         within(job, prepared.bytes)?;
         let columns = columns(&prepared.columns)?;
         let number = self.db.write(catalog::next_number)?;
-        let mut file = Draft::open(Path::new(&export.uri), number, &export.format, columns)?;
+        let mut file =
+            Draft::open(Path::new(&export.uri), number, &export.format, columns, self.clock.now())?;
         let mut rows = sql::stream(&self.session, &prepared).await?;
         let mut written = Written { bytes: prepared.bytes, ..Written::default() };
         while let Some(batch) = rows.try_next().await.map_err(sql::refusal::executed)? {
@@ -84,6 +88,7 @@ impl Draft {
         number: u64,
         format: &Format,
         columns: Vec<Column>,
+        now: DateTime<Utc>,
     ) -> Result<Self, PortError> {
         let wrong =
             |message: String| PortError::InvalidQuery(format!("{}: {message}", place.display()));
@@ -95,8 +100,9 @@ impl Draft {
         }
         writable(format, &columns).map_err(wrong)?;
         fs::create_dir_all(folder).map_err(|e| io("making", folder, e))?;
+        sweep(folder, name, now);
         let path = folder.join(format!(".{}.{number}.partial", name.to_string_lossy()));
-        let file = File::create(&path).map_err(|e| io("making", &path, e))?;
+        let file = File::create_new(&path).map_err(|e| io("making", &path, e))?;
         let mut draft = Self { place: place.to_owned(), path, columns, output: Output::Finished };
         draft.output = match format {
             Format::Csv { header, delimiter, null_marker } => {
@@ -181,6 +187,22 @@ impl Drop for Draft {
     fn drop(&mut self) {
         // Once it was moved there is none.
         drop(fs::remove_file(&self.path));
+    }
+}
+
+/// Deletes what a killed process left of the same file; younger ones may be in the making.
+fn sweep(folder: &Path, name: &OsStr, now: DateTime<Utc>) {
+    let begins = format!(".{}.", name.to_string_lossy());
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let found = entry.file_name().to_string_lossy().into_owned();
+        let number = found.strip_prefix(&begins).and_then(|rest| rest.strip_suffix(".partial"));
+        let ours = number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+        let changed = entry.metadata().and_then(|m| m.modified()).map(DateTime::<Utc>::from);
+        if ours && changed.is_ok_and(|changed| now - changed > GRACE) {
+            // One that stays is met again by the next export.
+            drop(fs::remove_file(entry.path()));
+        }
     }
 }
 

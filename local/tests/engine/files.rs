@@ -117,6 +117,36 @@ steps:
 }
 
 #[tokio::test]
+async fn what_a_killed_export_left_goes_with_the_next_one() {
+    let world = World::new().await;
+    std::fs::create_dir_all(world.path("out/acme")).unwrap();
+    let now: chrono::DateTime<chrono::Utc> = super::world::NOW.parse().unwrap();
+    for (name, age) in [
+        (".a.csv.17.partial", 120),
+        (".a.csv.18.partial", 10),
+        (".a.csv.x.partial", 120),
+        (".b.csv.19.partial", 120),
+    ] {
+        let left = std::fs::File::create(world.path(&format!("out/acme/{name}"))).unwrap();
+        left.set_modified((now - chrono::TimeDelta::minutes(age)).into()).unwrap();
+    }
+    let template = format!(
+        "description: Out.
+steps:
+  - {{id: out, type: export, query: SELECT 1 AS n, uri: \"{}/acme/a.csv\", format: csv}}
+",
+        world.path("out")
+    );
+    let outcome = world.run(&template, &none()).await;
+    assert_eq!(outcome.status, RunStatus::Completed, "{outcome:?}");
+    let left = std::fs::read_dir(world.path("out/acme")).unwrap();
+    let mut left: Vec<_> =
+        left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, [".a.csv.18.partial", ".a.csv.x.partial", ".b.csv.19.partial", "a.csv"]);
+}
+
+#[tokio::test]
 async fn records_that_a_load_left_out_are_told_in_its_log() {
     let world = World::new().await;
     std::fs::create_dir_all(world.path("in")).unwrap();
