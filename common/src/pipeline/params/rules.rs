@@ -87,6 +87,7 @@ mod tests {
             (&range, number("-0.5"), Ok(())),
             (&range, number("-0.500000001"), Err("at least -0.5")),
             (&range, number("9.999999999"), Ok(())),
+            (&range, number("10"), Ok(())),
             (&range, number("10.000000001"), Err("at most 10")),
             (&range, number("-99999999999999999999999999999.999999999"), Err("at least -0.5")),
             (&days, day("2025-01-01"), Ok(())),
