@@ -16,7 +16,7 @@ pub struct Limits {
     pub concurrent_limit: u32,
     /// Runs that wait for a slot.
     pub max_queued: u32,
-    /// Bytes that the statements of a run may read together.
+    /// Bytes that the statements of a run may read together; a try that fails gives its bytes back.
     pub max_bytes: u64,
     /// Steps of a run at once; a template may say fewer.
     #[serde(default = "steps_at_once")]

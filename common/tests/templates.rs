@@ -319,6 +319,7 @@ fn a_wrong_file_or_hook_is_found_where_it_stands() {
         (export("gs://out/{{day}}/x", "format: csv"), 9, "is no place of a uri"),
         (export("gs://out/{day", "format: csv"), 9, "is no place of a uri"),
         (export("@day", "format: csv"), 9, "'@day' is not a declared STRING parameter"),
+        (export("/out/x", "format: csv\n    csv: {null_marker: \"a,b\"}"), 11, "holds a delimiter"),
         (export("/out/x", "format: xlsx"), 10, "unknown variant `xlsx`"),
         (export("/out/x", "format: ndjson\n    csv: {header: true}"), 11, "beside another format"),
         (notify("http://hooks.example.com/x"), 15, "is not https"),

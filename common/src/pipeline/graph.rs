@@ -132,6 +132,8 @@ pub struct Progress {
     states: Vec<NodeState>,
     /// Nodes that run on failure or always, and what waits for them.
     aftermath: Vec<bool>,
+    /// Whether a node has failed.
+    failed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +157,7 @@ impl Progress {
             aftermath[at] =
                 *on != On::Success || depends_on.iter().any(|&before| aftermath[before]);
         }
-        let mut progress = Self { nodes, states, aftermath };
+        let mut progress = Self { nodes, states, aftermath, failed: false };
         progress.skip();
         progress
     }
@@ -178,13 +180,7 @@ impl Progress {
             End::Well => NodeState::Succeeded,
             End::Failed => NodeState::Failed,
         };
-        if end == End::Failed {
-            for at in 0..self.nodes.len() {
-                if self.states[at] == NodeState::Waiting && !self.aftermath[at] {
-                    self.states[at] = NodeState::Skipped(Skipped::Failure);
-                }
-            }
-        }
+        self.failed |= end == End::Failed;
         self.skip();
     }
 
@@ -198,7 +194,8 @@ impl Progress {
         }
     }
 
-    /// Whether a node starts; `None` while something before it has not ended.
+    /// Whether a node starts; `None` while something before it has not ended, so that what is skipped has
+    /// nothing under way before it either.
     fn fate(&self, at: usize) -> Option<Result<(), Skipped>> {
         let Node { depends_on, on } = &self.nodes[at];
         let (mut broken, mut unneeded) = (false, false);
@@ -214,7 +211,7 @@ impl Progress {
         }
         Some(match on {
             On::Failure if !broken => Err(Skipped::NotNeeded),
-            On::Success if broken => Err(Skipped::Failure),
+            On::Success if broken || (self.failed && !self.aftermath[at]) => Err(Skipped::Failure),
             On::Success if unneeded => Err(Skipped::NotNeeded),
             On::Always | On::Failure | On::Success => Ok(()),
         })
@@ -281,6 +278,20 @@ mod tests {
         }
         assert_eq!(well.ready(), [4]);
         assert_eq!(well.unstarted()[..2], [(2, Skipped::NotNeeded), (3, Skipped::NotNeeded)]);
+
+        // What follows a skipped node waits for the work before that one too.
+        let mut slowly = Progress::new(nodes(&[
+            (&[], Success),
+            (&[], Success),
+            (&[0], Success),
+            (&[2], Always),
+        ]));
+        slowly.start(0);
+        slowly.start(1);
+        slowly.end(1, End::Failed);
+        assert!(slowly.ready().is_empty());
+        slowly.end(0, End::Well);
+        assert_eq!(slowly.ready(), [3]);
 
         let mut badly = Progress::new(graph);
         badly.start(0);
@@ -363,15 +374,24 @@ mod tests {
             let order: Vec<usize> = (0..nodes.len()).collect();
             let never = unreachable(&nodes, &vec![true; nodes.len()], &order);
             let mut progress = Progress::new(nodes.clone());
-            let mut ended = vec![false; nodes.len()];
-            while let Some(&node) = progress.ready().last() {
-                prop_assert!(!never.contains(&node));
-                let skipped: Vec<usize> = progress.unstarted().iter()
-                    .filter(|(_, why)| *why != Skipped::Stopped).map(|(at, _)| *at).collect();
-                prop_assert!(nodes[node].depends_on.iter().all(|b| ended[*b] || skipped.contains(b)));
-                progress.start(node);
-                progress.end(node, if fails[node] { End::Failed } else { End::Well });
-                ended[node] = true;
+            let depends_on: Vec<Vec<usize>> =
+                nodes.iter().map(|node| node.depends_on.clone()).collect();
+            let mut running = Vec::new();
+            loop {
+                // Two at work: one starts where one may, otherwise the oldest ends.
+                let next = progress.ready().last().copied().filter(|_| running.len() < 2);
+                if let Some(node) = next {
+                    prop_assert!(!never.contains(&node));
+                    let under_way = |&at: &usize| waits_for(&depends_on, node, at);
+                    prop_assert!(!running.iter().any(under_way));
+                    progress.start(node);
+                    running.push(node);
+                } else if !running.is_empty() {
+                    let node = running.remove(0);
+                    progress.end(node, if fails[node] { End::Failed } else { End::Well });
+                } else {
+                    break;
+                }
             }
             prop_assert!(progress.unstarted().iter().all(|(_, why)| *why != Skipped::Stopped));
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use common::pipeline::Template;
 use common::pipeline::graph::{End, Node, Progress, Skipped};
+use common::pipeline::{Action, Template};
 use common::run::{Ending, FailureKind, Run, RunStatus};
 use common::warehouse::Param;
 use futures::StreamExt;
@@ -89,6 +89,10 @@ pub(crate) async fn run(
                     }
                     End::Failed
                 }
+                // What is only told changes nothing of what was done.
+                Ok(StepEnd::Halted) if is_notice(template, node) => {
+                    return Ok(Next::Last(End::Well));
+                }
                 Ok(StepEnd::Halted) => {
                     if halted == Halt::No {
                         halted = Halt::Yes;
@@ -105,7 +109,9 @@ pub(crate) async fn run(
     )
     .await?;
     // Stopped between two steps: none was halted, but some never started.
-    if halted == Halt::No && unstarted.iter().any(|(_, why)| *why == Skipped::Stopped) {
+    let left =
+        |(node, why): &(usize, Skipped)| *why == Skipped::Stopped && !is_notice(template, *node);
+    if halted == Halt::No && unstarted.iter().any(left) {
         halted = Halt::Yes;
     }
     let ending = so_far.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +120,10 @@ pub(crate) async fn run(
         recorder.skip(run, &unstarted, template, &reason).await?;
     }
     Ok(Outcome { halt: halted, ending, unstarted })
+}
+
+fn is_notice(template: &Template, node: usize) -> bool {
+    matches!(template.steps[node].action, Action::Notify(_))
 }
 
 fn lock(ending: &Mutex<Ending>) -> MutexGuard<'_, Ending> {

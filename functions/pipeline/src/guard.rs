@@ -13,7 +13,7 @@ pub(crate) struct Guard<'a> {
     template: &'a Template,
     /// Bytes that the statements of the run may read together.
     max_bytes: u64,
-    /// Of those, the bytes of statements that have run or are running.
+    /// Of those, the bytes of statements that have ended well or are running.
     spent: AtomicU64,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Forbidden {
     Run { estimate: u64, left: u64, limit: u64 },
 }
 
-/// Bytes set aside for a statement; given back unless it has run.
+/// Bytes set aside for a statement; given back unless it ends well.
 #[derive(Debug)]
 pub(crate) struct Reserved<'g> {
     spent: &'g AtomicU64,
@@ -78,7 +78,7 @@ impl<'a> Guard<'a> {
 }
 
 impl Reserved<'_> {
-    /// The statement has run: its bytes are spent. Answers how many.
+    /// The statement has ended well: its bytes are spent. Answers how many.
     pub(crate) fn spend(self) -> u64 {
         let bytes = self.bytes;
         std::mem::forget(self);

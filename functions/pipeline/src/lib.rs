@@ -157,9 +157,13 @@ async fn claim_and_run(
         Halt::No => finish(&recorder, outcome.ending).await,
         Halt::Unsettled => Ok(Exit::Temporary),
         Halt::Yes => {
-            let Some(status) = stopped_as(&recorder, timed_out, &stop).await? else {
-                return Ok(Exit::Temporary);
-            };
+            let status = stopped_as(&recorder, timed_out, &stop).await?;
+            if status != Some(RunStatus::Cancelled) && outcome.ending.failure_kind.is_some() {
+                // What was there for the failure did not come to its end; the failure stands.
+                recorder.skip(&run, &outcome.unstarted, template, "the run was stopped").await?;
+                return finish(&recorder, outcome.ending).await;
+            }
+            let Some(status) = status else { return Ok(Exit::Temporary) };
             let message = match status {
                 RunStatus::TimedOut => {
                     format!("ran for {} s without an end", run.timeout.as_secs())

@@ -81,6 +81,9 @@ impl Recorder<'_> {
         for &(node, why) in unstarted {
             let step = &template.steps[node];
             let message = match why {
+                Skipped::Stopped if reason.is_empty() => {
+                    "not started: the run was stopped".to_owned()
+                }
                 Skipped::Failure | Skipped::Stopped => format!("not started: {reason}"),
                 Skipped::NotNeeded => "not needed: nothing has failed that it is for".to_owned(),
             };

@@ -1,8 +1,7 @@
 //! Exports: a query's rows into one file, written beside its place and moved there whole.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -100,9 +99,15 @@ impl Draft {
         }
         writable(format, &columns).map_err(wrong)?;
         fs::create_dir_all(folder).map_err(|e| io("making", folder, e))?;
-        sweep(folder, name, now);
+        sweep(folder, now);
         let path = folder.join(format!(".{}.{number}.partial", name.to_string_lossy()));
-        let file = File::create_new(&path).map_err(|e| io("making", &path, e))?;
+        let file = File::create_new(&path).map_err(|e| match e.kind() {
+            // Of another data folder: the next try has another number.
+            ErrorKind::AlreadyExists => {
+                PortError::Conflict(format!("{} is in the making", path.display()))
+            }
+            _ => io("making", &path, e),
+        })?;
         let mut draft = Self { place: place.to_owned(), path, columns, output: Output::Finished };
         draft.output = match format {
             Format::Csv { header, delimiter, null_marker } => {
@@ -190,14 +195,14 @@ impl Drop for Draft {
     }
 }
 
-/// Deletes what a killed process left of the same file; younger ones may be in the making.
-fn sweep(folder: &Path, name: &OsStr, now: DateTime<Utc>) {
-    let begins = format!(".{}.", name.to_string_lossy());
+/// Deletes what killed processes left in the folder; what is younger may be in the making.
+fn sweep(folder: &Path, now: DateTime<Utc>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
         let found = entry.file_name().to_string_lossy().into_owned();
-        let number = found.strip_prefix(&begins).and_then(|rest| rest.strip_suffix(".partial"));
-        let ours = number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+        let name = found.strip_prefix('.').and_then(|rest| rest.strip_suffix(".partial"));
+        let number = name.and_then(|name| name.rsplit_once('.')).map(|(_, number)| number);
+        let ours = number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         let changed = entry.metadata().and_then(|m| m.modified()).map(DateTime::<Utc>::from);
         if ours && changed.is_ok_and(|changed| now - changed > GRACE) {
             // One that stays is met again by the next export.
@@ -206,22 +211,28 @@ fn sweep(folder: &Path, name: &OsStr, now: DateTime<Utc>) {
     }
 }
 
-/// What a format can hold, as BigQuery has it for CSV; BYTES are not exported as text.
+/// What a format can hold without loss. BYTES are no text here, and a JSON value would be read back as a text.
 fn writable(format: &Format, columns: &[Column]) -> Result<(), String> {
-    let flat = matches!(format, Format::Csv { .. });
-    let fits = |kind: &DataType| match kind {
-        DataType::Bytes => matches!(format, Format::Parquet),
-        DataType::Struct(_) | DataType::Array(_) => !flat,
-        _ => true,
-    };
-    match columns.iter().find(|column| !fits(&column.data_type())) {
+    match columns.iter().find(|column| !holds(format, &column.data_type())) {
         None => Ok(()),
         Some(column) => Err(format!(
             "the column {} is {}, which {} cannot hold here: select it as STRING, or export Parquet",
             column.name,
             column.data_type(),
-            if flat { "CSV" } else { "NDJSON" },
+            if matches!(format, Format::Csv { .. }) { "CSV" } else { "NDJSON" },
         )),
+    }
+}
+
+fn holds(format: &Format, kind: &DataType) -> bool {
+    match (format, kind) {
+        (Format::Parquet, _) => true,
+        (_, DataType::Bytes)
+        | (Format::Ndjson, DataType::Json)
+        | (Format::Csv { .. }, DataType::Struct(_) | DataType::Array(_)) => false,
+        (Format::Ndjson, DataType::Struct(fields)) => fields.iter().all(|(_, k)| holds(format, k)),
+        (Format::Ndjson, DataType::Array(element)) => holds(format, element),
+        (Format::Csv { .. } | Format::Ndjson, _) => true,
     }
 }
 
@@ -250,5 +261,29 @@ impl Csv {
             || text.starts_with('\u{feff}')
             || text.contains([self.delimiter, '"', '\r', '\n']);
         if special { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_format_cannot_hold_is_refused_at_any_depth() {
+        let csv = Format::Csv { header: true, delimiter: b',', null_marker: None };
+        let array = |kind| DataType::Array(Box::new(kind));
+        let record = |kind| DataType::Struct(vec![("f".to_owned(), kind)]);
+        for (format, kind, expected) in [
+            (&csv, DataType::Json, true),
+            (&csv, DataType::Bytes, false),
+            (&csv, array(DataType::Int64), false),
+            (&csv, record(DataType::Int64), false),
+            (&Format::Ndjson, record(array(DataType::Numeric)), true),
+            (&Format::Ndjson, array(record(DataType::Bytes)), false),
+            (&Format::Ndjson, record(DataType::Json), false),
+            (&Format::Parquet, record(array(DataType::Bytes)), true),
+        ] {
+            assert_eq!(holds(format, &kind), expected, "{format:?} {kind}");
+        }
     }
 }

@@ -48,12 +48,13 @@ impl EmbeddedWarehouse {
         // Listed before the statement is bound: what changes from here on is a conflict at the commit.
         let before = self.files(&target.table)?;
         let prepared = self.prepare(query)?;
-        within(job, prepared.bytes)?;
+        let bytes = prepared.bytes + looked_through(target, &before);
+        within(job, bytes)?;
         let columns = columns(&prepared.columns)?;
         let destination = self.destination(target, &columns)?;
         let mut sink = self.sink(&destination, before)?;
         let mut rows = sql::stream(&self.session, &prepared).await?;
-        let mut written = Written { bytes: prepared.bytes, ..Written::default() };
+        let mut written = Written { bytes, ..Written::default() };
         while let Some(batch) = rows.try_next().await.map_err(sql::refusal::executed)? {
             written.rows += push(&mut sink, &destination, &batch)?;
         }
@@ -70,6 +71,7 @@ impl EmbeddedWarehouse {
     ) -> Result<Written, PortError> {
         let before = self.files(&target.table)?;
         let (mut reader, bytes) = Reader::open(load)?;
+        let bytes = bytes + looked_through(target, &before);
         within(job, bytes)?;
         let destination = self.destination(target, &load.columns)?;
         let mut sink = self.sink(&destination, before)?;
@@ -201,6 +203,16 @@ impl EmbeddedWarehouse {
         })?;
         writer.keep();
         Ok(())
+    }
+}
+
+/// Bytes of the target that a write by keys reads.
+fn looked_through(target: &Target, before: &[StoredFile]) -> u64 {
+    match target.mode {
+        WriteMode::Replace | WriteMode::Append | WriteMode::OverwritePartition { .. } => 0,
+        WriteMode::AppendNew { .. } | WriteMode::Merge { .. } => {
+            before.iter().map(|file| file.bytes).sum()
+        }
     }
 }
 

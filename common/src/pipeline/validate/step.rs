@@ -256,6 +256,15 @@ impl Draft<'_> {
                     self.at(at, "delimiter", message, "use ',', ';', '|' or \"\\t\"");
                     return None;
                 };
+                let broken = |c: char| c == csv.delimiter || "\"\r\n".contains(c);
+                if let Some(marker) = csv.null_marker.as_ref().filter(|m| m.contains(broken)) {
+                    let message = format!(
+                        "null_marker '{}' holds a delimiter, quote or line end",
+                        marker.escape_debug()
+                    );
+                    self.at(at, "null_marker", message, "use a word such as NULL");
+                    return None;
+                }
                 Format::Csv { header: csv.header, delimiter, null_marker: csv.null_marker }
             }
         })

@@ -1,6 +1,7 @@
 //! Graphs: how wide they run, in which order, and what runs after a failure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use common::run::{FailureKind, RunStatus, StepStatus};
 use pipeline::Exit;
@@ -122,4 +123,44 @@ steps:
     let message = told.message.unwrap_or_default();
     assert!(message.contains("hooks.example.com"), "{message}");
     assert_eq!(scene.ended(), ["work", "more"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_takes_too_long_changes_no_outcome() {
+    let template = r"description: Tells.
+steps:
+  - {id: work, type: sql, query: SELECT 1 AS n, target: {table: a}, mode: replace}
+  - id: tell
+    type: notify
+    depends_on: [work]
+    on: always
+    retries: {max_attempts: 10, backoff_seconds: 600, max_backoff_seconds: 600}
+    url: https://hooks.example.invalid/x
+  - {id: tell_more, type: notify, depends_on: [tell], on: always, url: https://hooks.example.invalid/x}
+";
+    for (answers, ending) in
+        [(vec![], (RunStatus::Completed, None)), (vec![Answer::Wrong], failure(FailureKind::Step))]
+    {
+        let scene = Scene::of(template);
+        scene.change(|run| run.timeout = Duration::from_mins(1));
+        scene.answers(answers);
+        scene.execute().await;
+        assert_eq!(scene.ending(), ending);
+        let log = scene.steps();
+        let tried = log.iter().filter(|log| log.step_id == "tell").collect::<Vec<_>>();
+        assert_eq!(tried[0].error_kind.as_deref(), Some("UNAVAILABLE"), "{tried:?}");
+        let last = log.last().unwrap();
+        assert_eq!((last.step_id.as_str(), last.status), ("tell_more", StepStatus::Skipped));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_stands_where_its_repair_outlives_the_run() {
+    let scene = Scene::of(AFTERMATH);
+    scene.change(|run| run.timeout = Duration::from_mins(1));
+    scene.answers([Answer::Wrong, Answer::Hang, Answer::Hang]);
+    assert_eq!(scene.execute().await, Exit::Template);
+    assert_eq!(scene.ending(), failure(FailureKind::Step));
+    let message = scene.run().ending.and_then(|end| end.message).unwrap_or_default();
+    assert!(message.starts_with("step work "), "{message}");
 }

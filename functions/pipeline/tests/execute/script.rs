@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::clock::{Chance, Clock};
+use common::keys::Secret;
 use common::pipeline::Catalog;
 use common::run::{CheckResult, FailureKind, Run, RunId, RunStatus, StepLog, StepStatus};
 use common::tenant::{TenantId, UserId};
@@ -50,6 +51,9 @@ steps:
     target: {table: fetched}
     mode: replace
 "#;
+
+/// A host that messages may go to and that no name server knows: RFC 2606 keeps the name free.
+const UNREACHABLE: &str = "hooks.example.invalid";
 
 /// How the next write ends; where none is left, well.
 pub(crate) enum Answer {
@@ -194,7 +198,7 @@ impl Scene {
             ),
             roots: Arc::new(Roots::default()),
             export_roots: Arc::new(Roots::default()),
-            webhooks: Arc::new(Webhooks::none()),
+            webhooks: Arc::new(Webhooks::new([UNREACHABLE], Secret::new("key")).unwrap()),
             clock: Clock::from_fn(move || now),
             chance: Chance::seeded(1),
         };
