@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 
 use common::port::PortError;
-use common::warehouse::{Column, DataType, TableRef};
+use common::warehouse::{Column, TableRef};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::row::{RowConverter, SortField};
@@ -13,6 +13,7 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::catalog::StoredFile;
 use super::files::FileWriter;
+use super::sql::operators::plainly_ordered;
 use super::values::{schema_of, value_at};
 
 /// What becomes of a row of the table whose keys a new row has.
@@ -71,7 +72,7 @@ impl Incoming {
             let at = columns.iter().position(|c| c.name.eq_ignore_ascii_case(key));
             let at = at.ok_or_else(|| wrong(format!("the key {key} is no column")))?;
             let kind = columns[at].data_type();
-            if !is_key(&kind) {
+            if !plainly_ordered(&kind) {
                 return Err(wrong(format!(
                     "the key {key} is {kind}: a key is INT64, NUMERIC, BOOL, STRING, BYTES, DATE, DATETIME, TIME or TIMESTAMP"
                 )));
@@ -215,20 +216,5 @@ impl Incoming {
         };
         let key: Vec<String> = self.keys.iter().map(shown).collect();
         PortError::InvalidQuery(format!("{}: {what} the key {}", self.table, key.join(", ")))
-    }
-}
-
-fn is_key(kind: &DataType) -> bool {
-    match kind {
-        DataType::Int64
-        | DataType::Numeric
-        | DataType::Bool
-        | DataType::String
-        | DataType::Bytes
-        | DataType::Date
-        | DataType::Datetime
-        | DataType::Time
-        | DataType::Timestamp => true,
-        DataType::Float64 | DataType::Json | DataType::Struct(_) | DataType::Array(_) => false,
     }
 }

@@ -27,7 +27,7 @@ mod grouping;
 mod joins;
 mod literals;
 mod nesting;
-mod operators;
+pub(super) mod operators;
 mod query;
 pub(crate) mod refusal;
 mod relation;

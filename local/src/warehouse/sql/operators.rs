@@ -134,7 +134,7 @@ fn binary_expr(left: Expr, op: Operator, right: Expr) -> Expr {
 }
 
 /// Types whose Arrow order and equality are GoogleSQL's.
-fn plainly_ordered(kind: &DataType) -> bool {
+pub(in crate::warehouse) fn plainly_ordered(kind: &DataType) -> bool {
     match kind {
         DataType::Int64
         | DataType::Numeric
