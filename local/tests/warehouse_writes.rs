@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use common::port::PortError;
 use common::warehouse::{
-    Column, ColumnType, DatasetName, Format, JobId, JobState, Load, Mode, TableDefinition, View,
-    Warehouse, WriteMode,
+    Column, ColumnType, DatasetName, Format, JobId, JobOptions, JobState, Load, Mode,
+    TableDefinition, View, Warehouse, WriteMode,
 };
 use local::warehouse::StateTable;
 
@@ -84,6 +84,17 @@ async fn a_write_that_does_not_fit_is_refused() {
     let error =
         folder.warehouse.write(&sql("SELECT n FROM d.t"), &into, &limited).await.unwrap_err();
     assert!(error.to_string().contains("more than the 10 bytes allowed"), "{error}");
+    // A write by keys reads its target, whatever its statement reads.
+    let keys = vec!["n".to_owned()];
+    for (id, mode) in [
+        ("merge", WriteMode::Merge { keys: keys.clone() }),
+        ("append", WriteMode::AppendNew { keys }),
+    ] {
+        let limited = JobOptions { maximum_bytes: Some(10), ..job(id) };
+        let (one, into) = (sql("SELECT 1 AS n"), target("d.t", mode));
+        let error = folder.warehouse.write(&one, &into, &limited).await.unwrap_err();
+        assert!(error.to_string().contains("more than the 10 bytes allowed"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -46,9 +46,9 @@ impl EmbeddedWarehouse {
         running: &Running,
     ) -> Result<Written, PortError> {
         // Listed before the statement is bound: what changes from here on is a conflict at the commit.
-        let before = self.files(&target.table)?;
+        let before = self.looked_through(target)?;
         let prepared = self.prepare(query)?;
-        let bytes = prepared.bytes + looked_through(target, &before);
+        let bytes = prepared.bytes + bytes_of(&before);
         within(job, bytes)?;
         let columns = columns(&prepared.columns)?;
         let destination = self.destination(target, &columns)?;
@@ -69,9 +69,9 @@ impl EmbeddedWarehouse {
         job: &JobOptions,
         running: &Running,
     ) -> Result<Written, PortError> {
-        let before = self.files(&target.table)?;
+        let before = self.looked_through(target)?;
         let (mut reader, bytes) = Reader::open(load)?;
-        let bytes = bytes + looked_through(target, &before);
+        let bytes = bytes + bytes_of(&before);
         within(job, bytes)?;
         let destination = self.destination(target, &load.columns)?;
         let mut sink = self.sink(&destination, before)?;
@@ -86,8 +86,16 @@ impl EmbeddedWarehouse {
         Ok(written)
     }
 
-    fn files(&self, table: &TableRef) -> Result<Vec<StoredFile>, PortError> {
-        self.db.read(|tx| catalog::files(tx, table))
+    /// The files of the target that a write by keys looks through; other writes read none.
+    fn looked_through(&self, target: &Target) -> Result<Vec<StoredFile>, PortError> {
+        match target.mode {
+            WriteMode::Replace | WriteMode::Append | WriteMode::OverwritePartition { .. } => {
+                Ok(Vec::new())
+            }
+            WriteMode::AppendNew { .. } | WriteMode::Merge { .. } => {
+                self.db.read(|tx| catalog::files(tx, &target.table))
+            }
+        }
     }
 
     fn destination<'t>(
@@ -206,14 +214,8 @@ impl EmbeddedWarehouse {
     }
 }
 
-/// Bytes of the target that a write by keys reads.
-fn looked_through(target: &Target, before: &[StoredFile]) -> u64 {
-    match target.mode {
-        WriteMode::Replace | WriteMode::Append | WriteMode::OverwritePartition { .. } => 0,
-        WriteMode::AppendNew { .. } | WriteMode::Merge { .. } => {
-            before.iter().map(|file| file.bytes).sum()
-        }
-    }
+fn bytes_of(files: &[StoredFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
 }
 
 /// Refuses a job id that has ended.
