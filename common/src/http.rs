@@ -7,6 +7,7 @@ pub mod auth;
 pub mod extract;
 mod idempotency;
 pub mod problem;
+pub mod push;
 pub mod serve;
 
 pub use auth::{Caller, Keyring, Operator, Operators, user_id};

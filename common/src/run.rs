@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::pipeline::TemplateId;
+use crate::schedule::ConfigId;
 use crate::tenant::{TenantId, UserId, stored_as_text};
 use crate::warehouse::JobId;
 
@@ -16,7 +17,7 @@ use crate::warehouse::JobId;
 pub struct RunId(pub Uuid);
 
 /// The namespace of ids derived from something else; part of every such id, so never changed.
-const NAMESPACE: Uuid = Uuid::from_u128(0x8f0e_6c5a_3b1d_4e7c_9a42_5d1c_77b0_e614);
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x8f0e_6c5a_3b1d_4e7c_9a42_5d1c_77b0_e614);
 
 impl RunId {
     /// The id that a tenant's `Idempotency-Key` on a route stands for: the same for ever.
@@ -164,6 +165,17 @@ impl Ending {
     }
 }
 
+/// Which attempt of which slot of a schedule a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunSlot {
+    /// The schedule.
+    pub config_id: ConfigId,
+    /// When the slot was due.
+    pub slot: DateTime<Utc>,
+    /// Which attempt, from 1; each is a run of its own.
+    pub attempt: u32,
+}
+
 /// A run's row in `x_meta_pipeline_runs`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -177,6 +189,8 @@ pub struct Run {
     pub pipeline: TemplateId,
     /// Where it stands.
     pub status: RunStatus,
+    /// The slot of the schedule that asked for it.
+    pub slot: Option<RunSlot>,
     /// Resolved parameters, as [`crate::pipeline`] stores them.
     pub parameters: serde_json::Value,
     /// SHA-256 of what an `Idempotency-Key` was first sent with, in hex.

@@ -15,7 +15,8 @@ use crate::pipeline::{Catalog, ParamError, Template, params};
 use crate::plan::Limits;
 use crate::port::PortError;
 use crate::quota::{Change, Counts, Entry, EntryState, Limit, Outcome, retry_at};
-use crate::run::{Run, RunId, RunStatus};
+use crate::run::{Run, RunId, RunSlot, RunStatus};
+use crate::schedule::Slot;
 use crate::state::{Answer, Batch, Inserted, Item, Ledger, Runs};
 use crate::tenant::{TenantId, UserId};
 
@@ -86,6 +87,8 @@ pub struct Request {
     pub template: String,
     /// Parameters as sent.
     pub parameters: Map<String, Json>,
+    /// The slot of the schedule that asks; what is relative to a day is relative to the slot then.
+    pub slot: Option<Slot>,
     /// The derived id, where the request can be recognised again.
     pub derived: Option<Derived>,
     /// Lower starts sooner.
@@ -216,8 +219,12 @@ pub async fn submit(gate: &Gate, request: &Request) -> Result<Submission, PortEr
 pub fn check<'a>(gate: &'a Gate, request: &Request) -> Result<(&'a Template, Json), Refusal> {
     let template = gate.templates.get(&request.provider, &request.domain, &request.template);
     let template = template.ok_or(Refusal::UnknownTemplate)?;
-    let parameters = params::resolve(template, &request.parameters, gate.clock.now());
-    let parameters = parameters.map_err(Refusal::Parameters)?;
+    let resolved = match &request.slot {
+        None => params::resolve(template, &request.parameters, gate.clock.now()),
+        Some(slot) => params::at_slot(template, &request.parameters, slot.date)
+            .and_then(|given| params::resolve(template, &given, slot.at)),
+    };
+    let parameters = resolved.map_err(Refusal::Parameters)?;
     Ok((template, params::to_stored(&parameters)))
 }
 
@@ -256,6 +263,11 @@ fn new_run(
         user_id: request.user_id.clone(),
         pipeline: template.id.clone(),
         status: if holds_slot { RunStatus::Running } else { RunStatus::Queued },
+        slot: request.slot.map(|slot| RunSlot {
+            config_id: slot.config_id,
+            slot: slot.at,
+            attempt: slot.attempt,
+        }),
         parameters,
         fingerprint: request.derived.as_ref().map(|d| d.fingerprint.clone()),
         day: entry.day,

@@ -20,7 +20,7 @@ use common::warehouse::{
     DatasetName, DryRun, Ensured, Export, JobId, JobOptions, JobState, Load, Query, Rows,
     TableDefinition, TableRef, Target, Warehouse, Written,
 };
-use local::events;
+use local::events::{self, mailbox::Mailbox};
 use local::node::DataDir;
 use local::state::SqliteState;
 use local::warehouse::EmbeddedWarehouse;
@@ -208,7 +208,8 @@ async fn main() {
     let tenant = TenantId::parse("acme").unwrap();
     warehouse.ensure_dataset(&tenant.dataset(), &BTreeMap::new()).await.unwrap();
     let spent = Arc::new(Mutex::new(Spent::default()));
-    let (publisher, _events) = events::channel();
+    let mailbox = Mailbox::open(data.db().unwrap(), clock.clone()).unwrap();
+    let (publisher, _events) = events::channel(mailbox);
     let job = pipeline::Context {
         warehouse: Arc::new(Timed { inner: warehouse, spent: Arc::clone(&spent) }),
         runs: Arc::new(Timed { inner: Arc::clone(&state), spent: Arc::clone(&spent) }),

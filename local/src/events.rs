@@ -1,35 +1,136 @@
-//! The event port inside one process: a channel to the handlers that Pub/Sub would push to.
+//! The event port inside one process, in place of Pub/Sub: the same handlers behind a channel and a mailbox.
+//!
+//! `run.finished` goes through a channel: a lost one is found by the reaper. A run request, once accepted, is
+//! kept in the data folder until it is handled, for its slot has been passed by then.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use common::events::{Event, EventPublisher};
+use chrono::TimeDelta;
+use common::events::{Event, EventPublisher, RunRequested};
 use common::port::PortError;
 use scheduler::queue;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Hands events to [`deliver`].
-pub struct ChannelPublisher(UnboundedSender<Event>);
+pub mod mailbox;
+
+use mailbox::{Mailbox, Message};
+
+/// Deliveries of a message before it is given up, as the deployment's subscription has it.
+const MOST_DELIVERIES: u32 = 100;
+/// The wait before a second delivery; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: TimeDelta = TimeDelta::seconds(10);
+const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// How often the mailbox is looked into where nobody says that something came.
+const LOOK: Duration = Duration::from_secs(5);
+/// Messages read at once.
+const AT_ONCE: u32 = 100;
+
+/// Takes events for [`deliver`].
+pub struct LocalPublisher {
+    finished: UnboundedSender<Event>,
+    mailbox: Arc<Mailbox>,
+    came: Arc<Notify>,
+}
+
+/// What [`deliver`] takes them from.
+pub struct Deliveries {
+    /// `run.finished`.
+    pub finished: UnboundedReceiver<Event>,
+    /// Run requests.
+    pub mailbox: Arc<Mailbox>,
+    came: Arc<Notify>,
+}
 
 /// Makes the two ends.
-pub fn channel() -> (ChannelPublisher, UnboundedReceiver<Event>) {
-    let (sender, receiver) = unbounded_channel();
-    (ChannelPublisher(sender), receiver)
+pub fn channel(mailbox: Mailbox) -> (LocalPublisher, Deliveries) {
+    let (sender, finished) = unbounded_channel();
+    let (mailbox, came) = (Arc::new(mailbox), Arc::new(Notify::new()));
+    let publisher =
+        LocalPublisher { finished: sender, mailbox: mailbox.clone(), came: came.clone() };
+    (publisher, Deliveries { finished, mailbox, came })
 }
 
 #[async_trait]
-impl EventPublisher for ChannelPublisher {
-    async fn publish(&self, event: &Event) -> Result<(), PortError> {
-        self.0
-            .send(event.clone())
-            .map_err(|_| PortError::Unavailable("nobody listens for events any more".to_owned()))
+impl EventPublisher for LocalPublisher {
+    async fn publish(&self, events: &[Event]) -> Result<(), PortError> {
+        let mut requests = Vec::new();
+        for event in events {
+            match event {
+                Event::RunRequested(request) => requests.push(request),
+                Event::RunFinished { .. } => self.finished.send(event.clone()).map_err(|_| {
+                    PortError::Unavailable("nobody listens for events any more".to_owned())
+                })?,
+            }
+        }
+        if !requests.is_empty() {
+            self.mailbox.put(&requests)?;
+            self.came.notify_one();
+        }
+        Ok(())
     }
 }
 
-/// Handles events one after another, for as long as somebody may publish. One that fails is left to the
-/// reaper, which finds the same from the ledger.
-pub async fn deliver(mut events: UnboundedReceiver<Event>, context: scheduler::Context) {
-    while let Some(event) = events.recv().await {
-        if let Err(error) = queue::handle(&context, &event).await {
-            tracing::warn!(%error, "event left to the reaper");
+/// Handles events for as long as it is polled: ends of runs as they come, run requests beside them.
+pub async fn deliver(
+    deliveries: Deliveries,
+    scheduler: scheduler::Context,
+    trigger: trigger::State,
+) {
+    let Deliveries { mut finished, mailbox, came } = deliveries;
+    let ends = async {
+        while let Some(event) = finished.recv().await {
+            if let Err(error) = queue::handle(&scheduler, &event).await {
+                tracing::warn!(%error, "event left to the reaper");
+            }
+        }
+    };
+    let requests = async {
+        loop {
+            if let Err(error) = empty(&mailbox, &trigger).await {
+                tracing::error!(%error, "mailbox not read; it is tried again");
+            }
+            // Elapsed or told, it looks again.
+            let _ = tokio::time::timeout(LOOK, came.notified()).await;
+        }
+    };
+    tokio::join!(ends, requests);
+}
+
+/// Handles every message whose time has come.
+pub async fn empty(mailbox: &Mailbox, trigger: &trigger::State) -> Result<(), PortError> {
+    loop {
+        let due = mailbox.due(AT_ONCE)?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        for Message { id, request, deliveries } in due {
+            match trigger::requests::handle(trigger, &request).await {
+                Ok(()) => mailbox.done(id)?,
+                Err(error) => again(mailbox, id, deliveries + 1, &request, &error)?,
+            }
         }
     }
+}
+
+fn again(
+    mailbox: &Mailbox,
+    id: i64,
+    deliveries: u32,
+    request: &RunRequested,
+    error: &PortError,
+) -> Result<(), PortError> {
+    let RunRequested { tenant_id, config_id, slot, attempt, .. } = request;
+    if deliveries >= MOST_DELIVERIES {
+        tracing::error!(tenant.id = %tenant_id, config.id = %config_id, %slot, attempt, %error,
+            "run request given up; an operator can resubmit the slot");
+        return mailbox.done(id);
+    }
+    tracing::warn!(tenant.id = %tenant_id, config.id = %config_id, %slot, attempt, %error,
+        "run request is delivered again");
+    let doubled = 2_i32.checked_pow(deliveries - 1).unwrap_or(i32::MAX);
+    let wait = FIRST_WAIT.checked_mul(doubled).map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
+    mailbox.later(id, deliveries, wait)
 }

@@ -130,11 +130,15 @@ struct ToParent;
 
 #[async_trait]
 impl EventPublisher for ToParent {
-    async fn publish(&self, event: &Event) -> Result<(), PortError> {
-        let mut line = serde_json::to_vec(event).map_err(|e| PortError::other("an event", e))?;
-        line.push(b'\n');
+    async fn publish(&self, events: &[Event]) -> Result<(), PortError> {
+        let mut lines = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, event)
+                .map_err(|e| PortError::other("an event", e))?;
+            lines.push(b'\n');
+        }
         let mut out = std::io::stdout().lock();
-        out.write_all(&line)
+        out.write_all(&lines)
             .and_then(|()| out.flush())
             .map_err(|e| PortError::Unavailable(format!("the parent does not listen: {e}")))
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use chrono::TimeDelta;
 use common::clock::{Chance, Clock};
-use common::events::Event;
+use common::events::EventPublisher;
 use common::http::{self, Keyring};
 use common::keys::Secret;
 use common::port::PortError;
@@ -18,15 +18,16 @@ use common::state::tables::{self, CONTROL_DATASET};
 use common::submit::{Gate, Policy};
 use common::warehouse::Warehouse;
 use pipeline::{Roots, Webhooks};
-use scheduler::reaper;
+use scheduler::{reaper, tick};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::configs::Configs;
 use crate::db::Db;
+use crate::events::Deliveries;
+use crate::events::mailbox::Mailbox;
 use crate::jobs::order::Setting;
 use crate::jobs::{Isolation, Launcher, ProcessLauncher, TaskLauncher};
 use crate::keys::FileKeys;
@@ -36,7 +37,7 @@ use crate::{admin, events};
 
 /// The database of a data folder.
 const DATABASE: &str = "headgate.db";
-/// How often the reaper passes; in the cloud a schedule calls it.
+/// How often the scheduler ticks and the reaper passes; in the cloud each minute.
 const TICK: Duration = Duration::from_secs(5);
 /// How long running executions may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
@@ -142,9 +143,10 @@ pub struct Node {
     options: http::Options,
     warehouse: Arc<EmbeddedWarehouse>,
     scheduler: scheduler::Context,
+    trigger: trigger::State,
     launcher: Launcher,
     lost: Arc<Notify>,
-    events: UnboundedReceiver<Event>,
+    events: Deliveries,
     _lock: File,
 }
 
@@ -172,14 +174,16 @@ impl Node {
         let sources = configs.templates.iter().flat_map(|template| &template.sources);
         onboard.denied.extend(sources.map(|table| table.dataset.as_str().to_owned()));
         let templates = Arc::new(configs.templates);
-        let (publisher, events) = events::channel();
-        let (publisher, lost) = (Arc::new(publisher), Arc::new(Notify::new()));
+        let mailbox = Mailbox::open(data_dir.db()?, clock.clone())?;
+        let (publisher, events) = events::channel(mailbox);
+        let publisher: Arc<dyn EventPublisher> = Arc::new(publisher);
+        let lost = Arc::new(Notify::new());
         let launcher = match isolation {
             Isolation::Tasks => {
                 let job = pipeline::Context {
                     warehouse: warehouse.clone(),
                     runs: state.clone(),
-                    events: publisher,
+                    events: publisher.clone(),
                     catalog: Arc::clone(&templates),
                     roots: Arc::new(roots),
                     export_roots: Arc::new(export_roots),
@@ -194,7 +198,8 @@ impl Node {
                 let setting =
                     Setting { templates: configs.files, roots, export_roots, notify_hosts };
                 let (lost, chance) = (Arc::clone(&lost), chance.clone());
-                let processes = ProcessLauncher::new(program, setting, publisher, lost, chance);
+                let processes =
+                    ProcessLauncher::new(program, setting, publisher.clone(), lost, chance);
                 Launcher::Processes(Arc::new(processes))
             }
         };
@@ -222,12 +227,40 @@ impl Node {
             clock: clock.clone(),
             chance: chance.clone(),
         };
-        let keyring = Arc::new(Keyring::new(state, clock.clone()));
-        let trigger = trigger::State { gate: gate.clone(), keyring };
+        let keyring = Arc::new(Keyring::new(state.clone(), clock.clone()));
+        let trigger = trigger::State {
+            gate: gate.clone(),
+            keyring,
+            schedules: state.clone(),
+            slots: state.clone(),
+            pushers: admin::operators(&admin_key),
+        };
+        let operators = admin::operators(&admin_key);
+        let context = scheduler::Context {
+            gate,
+            warehouse: warehouse.clone(),
+            schedules: state.clone(),
+            slots: state,
+            events: publisher,
+        };
+        let scheduler = scheduler::State {
+            context: context.clone(),
+            keyring: trigger.keyring.clone(),
+            operators: operators.clone(),
+            callers: scheduler::Callers {
+                tick: operators.clone(),
+                queue: operators.clone(),
+                cleanup: operators.clone(),
+                events: operators,
+            },
+        };
         Ok(Self {
-            app: onboard::app(onboard).merge(trigger::app(trigger)),
+            app: onboard::app(onboard)
+                .merge(trigger::app(trigger.clone()))
+                .merge(scheduler::app(scheduler)),
             options: http::Options::new(clock, chance),
-            scheduler: scheduler::Context { gate, warehouse: warehouse.clone() },
+            scheduler: context,
+            trigger,
             warehouse,
             launcher,
             lost,
@@ -247,10 +280,11 @@ impl Node {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let Self { app, options, scheduler, launcher, lost, events, .. } = self;
-        // Ended with this call: dropping the set aborts both.
+        let Self { app, options, scheduler, trigger, launcher, lost, events, .. } = self;
+        // Ended with this call: dropping the set aborts them.
         let mut around = JoinSet::new();
-        around.spawn(events::deliver(events, scheduler.clone()));
+        around.spawn(events::deliver(events, scheduler.clone(), trigger));
+        around.spawn(ticks(scheduler.clone()));
         around.spawn(reap(scheduler, lost));
         let stopping = CancellationToken::new();
         let told = stopping.clone();
@@ -270,6 +304,26 @@ impl Node {
             launcher.stop(STOP_WITHIN).await;
         };
         tokio::join!(served, stopped).0
+    }
+}
+
+/// Ticks for as long as it is polled.
+async fn ticks(scheduler: scheduler::Context) {
+    let mut interval = tokio::time::interval(TICK);
+    loop {
+        interval.tick().await;
+        match tick::tick(&scheduler).await {
+            Ok(ticked) if ticked.due > 0 => {
+                tracing::info!(
+                    due = ticked.due,
+                    published = ticked.published,
+                    skipped = ticked.skipped,
+                    "scheduler ticked"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "tick failed; the next one makes up for it"),
+        }
     }
 }
 

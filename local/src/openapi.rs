@@ -29,23 +29,26 @@ pub fn document() -> OpenApi {
         components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(header)));
     }
     let mut document = OpenApiBuilder::new().info(info).components(Some(components)).build();
-    document.merge(secured(onboard::openapi(), OPERATOR, "tenants"));
-    document.merge(secured(trigger::openapi(), TENANT, "runs"));
+    document.merge(secured(onboard::openapi(), "tenants", "tenants"));
+    document.merge(secured(trigger::openapi(), "runs", "internal"));
+    document.merge(secured(scheduler::openapi(), "schedules", "scheduler"));
     document
 }
 
-/// The function's document, each operation with its key as a scheme in place of a header parameter, and below
-/// one tag.
-fn secured(mut document: OpenApi, key: &str, tag: &str) -> OpenApi {
+/// The function's document. An operation that takes a tenant's key as a header has it as a scheme instead; any
+/// other is the operator's.
+fn secured(mut document: OpenApi, tenants_tag: &str, operators_tag: &str) -> OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
+        let parameters = operation.parameters.get_or_insert_default();
+        let before = parameters.len();
+        parameters.retain(|parameter| match parameter {
+            RefOr::T(parameter) => parameter.name != TENANT,
+            RefOr::Ref(_) => true,
+        });
+        let is_tenants = parameters.len() < before;
+        let (key, tag) = if is_tenants { (TENANT, tenants_tag) } else { (OPERATOR, operators_tag) };
         operation.security = Some(vec![SecurityRequirement::new(key, [] as [&str; 0])]);
         operation.tags = Some(vec![tag.to_owned()]);
-        if let Some(parameters) = &mut operation.parameters {
-            parameters.retain(|parameter| match parameter {
-                RefOr::T(parameter) => parameter.name != key,
-                RefOr::Ref(_) => true,
-            });
-        }
     }
     document
 }

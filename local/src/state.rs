@@ -16,15 +16,18 @@ use crate::db::{Db, column_definition, create_table, failed};
 
 mod ledger;
 mod runs;
+mod schedules;
+mod slots;
 mod tenants;
 
 /// What makes a row the only one: SQLite has the unique keys that BigQuery lacks.
-const UNIQUE: [(&str, &str); 10] = [
+const UNIQUE: [(&str, &str); 11] = [
     ("tenant_profiles", "PRIMARY KEY (tenant_id)"),
     ("tenant_api_keys", "PRIMARY KEY (api_key_id), UNIQUE (api_key_hash)"),
     ("tenant_subscriptions", "PRIMARY KEY (tenant_id)"),
     ("tenant_pipeline_configs", "PRIMARY KEY (config_id)"),
     ("tenant_run_ledger", "PRIMARY KEY (tenant_id)"),
+    ("scheduler_ticks", "PRIMARY KEY (tick)"),
     ("x_meta_pipeline_runs", "PRIMARY KEY (tenant_id, pipeline_logging_id)"),
     ("x_meta_step_logs", "UNIQUE (tenant_id, pipeline_logging_id, step_id, attempt, try_number)"),
     ("x_meta_dq_results", "UNIQUE (tenant_id, pipeline_logging_id, step_id, check_id, checked_at)"),
@@ -32,14 +35,18 @@ const UNIQUE: [(&str, &str); 10] = [
     ("x_meta_pipeline_queue", "PRIMARY KEY (tenant_id, pipeline_logging_id)"),
 ];
 
-const INDEXES: &str = "
+const INDEXES: &str = r#"
     CREATE INDEX IF NOT EXISTS runs_by_time
         ON x_meta_pipeline_runs (tenant_id, created_at DESC, pipeline_logging_id DESC);
     CREATE INDEX IF NOT EXISTS unfinished_runs
         ON x_meta_pipeline_runs (tenant_id) WHERE status IN ('QUEUED', 'RUNNING');
+    CREATE INDEX IF NOT EXISTS schedules_by_tenant
+        ON "tenants.tenant_pipeline_configs" (tenant_id, created_at, config_id);
+    CREATE INDEX IF NOT EXISTS open_slots
+        ON x_meta_scheduled_runs (tenant_id) WHERE state IN ('PENDING', 'SUBMITTED');
     CREATE INDEX IF NOT EXISTS checks_by_run
         ON x_meta_dq_results (tenant_id, pipeline_logging_id);
-";
+"#;
 
 /// The state of one data folder.
 pub struct SqliteState {
@@ -126,6 +133,11 @@ impl Columns<'_> {
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, PortError> {
         serde_json::from_str(&self.get::<String>(name)?).map_err(|e| corrupt(name, e))
+    }
+
+    fn json_opt<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, PortError> {
+        let text: Option<String> = self.get(name)?;
+        text.map(|t| serde_json::from_str(&t).map_err(|e| corrupt(name, e))).transpose()
     }
 
     fn time(&self, name: &str) -> Result<DateTime<Utc>, PortError> {

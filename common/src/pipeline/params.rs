@@ -13,11 +13,13 @@ use crate::warehouse::{DataType, Param, Value};
 
 mod json;
 mod rules;
+mod slot;
 
 pub(super) use json::numeric;
 pub use json::{from_stored, to_stored};
 pub use rules::Rules;
 pub(super) use rules::compare;
+pub use slot::at_slot;
 
 /// The most days that one run may replace.
 pub const MAX_RANGE_DAYS: i64 = 366;

@@ -13,6 +13,8 @@ use crate::tenant::{Profile, ProfileStatus, Subscription, SubscriptionStatus, Te
 
 pub mod ledger;
 pub mod runs;
+pub mod schedules;
+pub mod slots;
 pub mod tenants;
 
 /// PROFESSIONAL's limits.

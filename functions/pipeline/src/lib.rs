@@ -209,7 +209,7 @@ async fn finish(recorder: &Recorder<'_>, ending: Ending) -> Result<Exit, Lost> {
     let Assignment { tenant_id, run_id, attempt, .. } = recorder.assignment.clone();
     let event = Event::RunFinished { tenant_id, run_id, attempt };
     // The reaper finds the ended run without it, only later.
-    if let Err(error) = recorder.context.events.publish(&event).await {
+    if let Err(error) = recorder.context.events.publish(&[event]).await {
         tracing::warn!(run.id = %run_id, %error, "run.finished was not published");
     }
     Ok(exit)

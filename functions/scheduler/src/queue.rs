@@ -7,7 +7,7 @@ use common::state::Item;
 use common::submit::{Gate, start};
 use common::tenant::TenantId;
 
-use crate::Context;
+use crate::{Context, slots};
 
 /// Handles `run.finished`: releases and starts in one batch. Delivered twice it changes nothing more.
 pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
@@ -15,16 +15,22 @@ pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
         Event::RunFinished { tenant_id, run_id, attempt } => {
             // An event is a hint: only a row that is final frees a slot.
             let run = context.gate.runs.get(tenant_id, *run_id).await?;
-            if !run.is_some_and(|run| run.status.is_final()) {
+            let Some(run) = run.filter(|run| run.status.is_final()) else {
                 tracing::warn!(tenant.id = %tenant_id, run.id = %run_id, "run.finished of no ended run");
                 return Ok(());
-            }
+            };
+            slots::settle(context, &run).await?;
             let release = Change::Release { run_id: *run_id, attempt: *attempt };
             let items = vec![
                 Item { tenant_id: tenant_id.clone(), change: release },
                 start_item(&context.gate, tenant_id),
             ];
             decide_and_start(&context.gate, items).await.map(|_| ())
+        }
+        Event::RunRequested(requested) => {
+            // For the gate, which another function keeps.
+            tracing::error!(config.id = %requested.config_id, "a run request came to the queue");
+            Ok(())
         }
     }
 }

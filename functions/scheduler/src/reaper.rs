@@ -10,6 +10,7 @@
 //! | RUNNING, unclaimed past its start deadline | the next attempt; after the third FAILED |
 //! | RUNNING, claimed, the execution gone | ending its statements, then FAILED or CANCELLED, then a release |
 //! | a row that has not ended, its entry closed or of a later admission | the end that closed the entry |
+//! | an open record of a slot whose run has ended | the run's end, after the retry that it may be worth |
 
 use std::collections::HashMap;
 
@@ -22,14 +23,15 @@ use common::state::{LedgerRow, Transition};
 use common::submit::{launch, start};
 use common::tenant::TenantId;
 use common::warehouse::JobState;
+use serde::Serialize;
 
-use crate::{Context, queue};
+use crate::{Context, queue, slots};
 
 /// How often a run is launched before it is given up.
 const MOST_LAUNCHES: u32 = 3;
 
 /// What a pass did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Report {
     /// Runs looked at.
     pub seen: usize,
@@ -75,9 +77,20 @@ async fn settle_tenant(
             report.failed += 1;
         }
     }
-    if unfinished.is_empty() {
-        return Ok(());
+    if !unfinished.is_empty() {
+        settle_unheld(context, tenant, unfinished, report).await?;
     }
+    slots::catch_up(context, tenant).await
+}
+
+/// Rows that have not ended and whose entries are not open.
+async fn settle_unheld(
+    context: &Context,
+    tenant: &TenantId,
+    unfinished: HashMap<RunId, Run>,
+    report: &mut Report,
+) -> Result<(), PortError> {
+    let is_open = |e: &&Entry| matches!(e.state, EntryState::Queued | EntryState::Active);
     // These may have been admitted since the ledger was read, so it is asked again: an entry is there
     // before its row and closed only after it was decided how the row ends.
     let fresh = context.gate.ledger.row(tenant).await?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use common::http::auth::Keyring;
+use common::http::auth::{Keyring, Operators};
+use common::state::{Schedules, Slots};
 use common::submit::Gate;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +13,7 @@ use utoipa_axum::routes;
 
 mod backfill;
 mod cancel;
+pub mod requests;
 mod run;
 mod runs;
 mod view;
@@ -23,6 +25,12 @@ pub struct State {
     pub gate: Gate,
     /// Tells tenants by their keys.
     pub keyring: Arc<Keyring>,
+    /// The schedules whose slots are asked for.
+    pub schedules: Arc<dyn Schedules>,
+    /// What became of each slot.
+    pub slots: Arc<dyn Slots>,
+    /// Who may push run requests.
+    pub pushers: Operators,
 }
 
 impl FromRef<State> for Arc<Keyring> {
@@ -42,6 +50,7 @@ fn router() -> OpenApiRouter<State> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::read))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(requests::push))
 }
 
 /// The function's routes.

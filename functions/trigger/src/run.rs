@@ -108,6 +108,7 @@ pub(crate) async fn trigger(
         domain: target.domain,
         template: target.template,
         parameters,
+        slot: None,
         derived,
         priority: PRIORITY,
     };

@@ -218,7 +218,7 @@ async fn hear(stdout: Option<ChildStdout>, events: &dyn EventPublisher) {
             Err(error) => return tracing::warn!(%error, "the process cannot be heard any more"),
         };
         let said = match serde_json::from_str(&line) {
-            Ok(event) => events.publish(&event).await.map_err(|error| error.to_string()),
+            Ok(event) => events.publish(&[event]).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         // The reaper finds the same without it, only later.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::pipeline::TemplateId;
 use common::port::PortError;
-use common::run::{CheckResult, Ending, Run, RunId, StepLog};
+use common::run::{CheckResult, Ending, Run, RunId, RunSlot, StepLog};
 use common::state::{Inserted, Page, RunFilter, Runs, Transition};
 use common::tenant::{TenantId, UserId};
 use rusqlite::{Transaction, named_params, params};
@@ -16,9 +16,10 @@ use super::{Columns, SqliteState, all, change, corrupt, first, micros};
 const INSERT: &str = "INSERT INTO x_meta_pipeline_runs
      (pipeline_logging_id, tenant_id, user_id, pipeline_id, provider, domain, pipeline_template, status,
       parameters, fingerprint, day, attempt, timeout_seconds, max_bytes, max_parallel, created_at, started_at,
-      start_by, launch_refused)
+      start_by, launch_refused, config_id, slot, slot_attempt)
      VALUES (:run, :tenant, :user, :pipeline, :provider, :domain, :template, :status, :parameters,
-      :fingerprint, :day, :attempt, :timeout, :max_bytes, :max_parallel, :created_at, :started_at, :start_by, 0)";
+      :fingerprint, :day, :attempt, :timeout, :max_bytes, :max_parallel, :created_at, :started_at, :start_by, 0,
+      :config, :slot, :slot_attempt)";
 const GET: &str =
     "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1 AND pipeline_logging_id = ?2";
 const GET_ALL: &str = "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1
@@ -207,6 +208,9 @@ fn insert(tx: &Transaction<'_>, run: &Run) -> Result<(), PortError> {
         ":created_at": micros(run.created_at),
         ":started_at": run.started_at.map(micros),
         ":start_by": run.start_by.map(micros),
+        ":config": run.slot.map(|slot| slot.config_id.to_string()),
+        ":slot": run.slot.map(|slot| micros(slot.slot)),
+        ":slot_attempt": run.slot.map(|slot| slot.attempt),
     };
     change(tx, INSERT, values).map(|_| ())
 }
@@ -294,6 +298,7 @@ fn read_run(row: &Columns<'_>) -> Result<Run, PortError> {
         user_id: user(row)?,
         pipeline: pipeline(row)?,
         status,
+        slot: slot(row)?,
         parameters: row.json("parameters")?,
         fingerprint: row.get("fingerprint")?,
         day: row.parse("day")?,
@@ -311,6 +316,12 @@ fn read_run(row: &Columns<'_>) -> Result<Run, PortError> {
         launch_refused: row.get("launch_refused")?,
         ending,
     })
+}
+
+fn slot(row: &Columns<'_>) -> Result<Option<RunSlot>, PortError> {
+    let Some(config_id) = row.parse_opt("config_id")? else { return Ok(None) };
+    let (slot, attempt) = (row.time("slot")?, row.number("slot_attempt")?);
+    Ok(Some(RunSlot { config_id, slot, attempt }))
 }
 
 fn pipeline(row: &Columns<'_>) -> Result<TemplateId, PortError> {

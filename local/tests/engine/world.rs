@@ -11,7 +11,8 @@ use common::run::{CheckResult, FailureKind, Run, RunId, RunStatus, StepLog};
 use common::state::{Runs, contract, tables};
 use common::tenant::TenantId;
 use common::warehouse::{JobId, JobOptions, Query, Target, Warehouse, WriteMode};
-use local::events;
+use local::db::Db;
+use local::events::{self, mailbox::Mailbox};
 use local::node::DataDir;
 use local::state::SqliteState;
 use local::warehouse::EmbeddedWarehouse;
@@ -99,7 +100,8 @@ impl World {
         for folder in ["in", "out"] {
             std::fs::create_dir_all(self.path(folder)).unwrap();
         }
-        let (publisher, _) = events::channel();
+        let mailbox = Mailbox::open(Arc::new(Db::in_memory().unwrap()), self.clock.clone());
+        let (publisher, _) = events::channel(mailbox.unwrap());
         let out = format!("{}/{{tenant_id}}", self.path("out"));
         pipeline::Context {
             warehouse: self.warehouse.clone(),

@@ -23,7 +23,7 @@ use serde_json::Map;
 
 use super::executions::{Executions, Phase};
 use super::faults::Stepped;
-use super::nothing::Nothing;
+use super::nothing::{Nobody, Nothing};
 
 pub(crate) const TENANTS: [&str; 2] = ["alpha", "beta"];
 /// The quota of a simulated tenant, small so that every limit is met often.
@@ -84,7 +84,13 @@ impl World {
             chance: Chance::seeded(seed),
             policy: Policy { queued_for: TimeDelta::hours(3), ..Policy::default() },
         };
-        let scheduler = scheduler::Context { gate: gate.clone(), warehouse: Arc::new(Nothing) };
+        let scheduler = scheduler::Context {
+            gate: gate.clone(),
+            warehouse: Arc::new(Nothing),
+            schedules: state.clone(),
+            slots: state.clone(),
+            events: Arc::new(Nobody),
+        };
         Self {
             state,
             executions,
@@ -118,6 +124,7 @@ impl World {
             template: "one".to_owned(),
             parameters: Map::new(),
             derived,
+            slot: None,
             priority: i64::from(key.unwrap_or(0) % 2),
         }
     }

@@ -19,6 +19,7 @@ use common::tenant::{TenantId, UserId};
 use common::warehouse::{
     Column, Format, JobId, JobOptions, Load, Query, Target, Warehouse, WriteMode,
 };
+use local::events::mailbox::Mailbox;
 use local::keys::FileKeys;
 use local::node::DataDir;
 use local::state::SqliteState;
@@ -146,10 +147,11 @@ impl World {
             chance: chance.clone(),
             policy: Policy::default(),
         };
+        let mailbox = Mailbox::open(data.db().unwrap(), clock.clone()).unwrap();
         let job = pipeline::Context {
             warehouse: warehouse.clone(),
             runs: state.clone(),
-            events: Arc::new(events::channel().0),
+            events: Arc::new(events::channel(mailbox).0),
             catalog: templates,
             roots: Arc::new(Roots::parse([folder.path().to_str().unwrap()]).unwrap()),
             export_roots: Arc::new(Roots::default()),
@@ -200,6 +202,7 @@ impl World {
             template: name.to_owned(),
             parameters: parameters.as_object().unwrap().clone(),
             derived: None,
+            slot: None,
             priority: 100,
         };
         let run = match submit::submit(&self.gate, &request).await.unwrap() {

@@ -16,6 +16,7 @@ use common::run::{Ending, Run, RunId, RunStatus};
 use common::state::{Ledger, LedgerRow, Page, RunFilter, Runs, Transition};
 use common::submit::{Gate, Policy};
 use common::tenant::TenantId;
+use local::events::mailbox::Mailbox;
 use local::keys::FileKeys;
 use local::node::DataDir;
 use local::state::SqliteState;
@@ -39,7 +40,11 @@ pub(crate) struct World {
     pub(crate) state: Arc<SqliteState>,
     pub(crate) warehouse: Arc<EmbeddedWarehouse>,
     pub(crate) launcher: Arc<Held>,
-    scheduler: scheduler::Context,
+    pub(crate) scheduler: scheduler::Context,
+    /// What run requests are handled with.
+    pub(crate) trigger: trigger::State,
+    /// Where run requests wait.
+    pub(crate) mailbox: Arc<Mailbox>,
     job: pipeline::Context,
     events: Mutex<UnboundedReceiver<Event>>,
     /// The functions' routes, without what every server has around them.
@@ -62,7 +67,9 @@ impl World {
         let warehouse = Arc::new(data.warehouse(&clock).unwrap());
         let configs = configs::read(None).unwrap();
         let templates = Arc::new(configs.templates);
-        let (publisher, events) = events::channel();
+        let mailbox = Mailbox::open(data.db().unwrap(), clock.clone()).unwrap();
+        let (publisher, events) = events::channel(mailbox);
+        let publisher = Arc::new(publisher);
         let launcher = Arc::new(Held::new());
         let gate = Gate {
             ledger: state.clone(),
@@ -87,12 +94,37 @@ impl World {
             chance: chance.clone(),
         });
         let keyring = Arc::new(Keyring::new(state.clone(), clock.clone()));
-        let trigger = trigger::app(trigger::State { gate: gate.clone(), keyring });
-        let routes = onboard.merge(trigger);
+        let trigger = trigger::State {
+            gate: gate.clone(),
+            keyring,
+            schedules: state.clone(),
+            slots: state.clone(),
+            pushers: admin::operators(&Secret::new(ADMIN)),
+        };
+        let context = scheduler::Context {
+            gate,
+            warehouse: warehouse.clone(),
+            schedules: state.clone(),
+            slots: state.clone(),
+            events: publisher.clone(),
+        };
+        let operators = admin::operators(&Secret::new(ADMIN));
+        let scheduler = scheduler::app(scheduler::State {
+            context: context.clone(),
+            keyring: trigger.keyring.clone(),
+            operators: operators.clone(),
+            callers: scheduler::Callers {
+                tick: operators.clone(),
+                queue: operators.clone(),
+                cleanup: operators.clone(),
+                events: operators,
+            },
+        });
+        let routes = onboard.merge(trigger::app(trigger.clone())).merge(scheduler);
         let job = pipeline::Context {
             warehouse: warehouse.clone(),
             runs: state.clone(),
-            events: Arc::new(publisher),
+            events: publisher,
             catalog: templates,
             roots: Arc::new(Roots::default()),
             export_roots: Arc::new(Roots::default()),
@@ -103,8 +135,10 @@ impl World {
         Self {
             app: shell(routes.clone(), Options::new(clock.clone(), chance)),
             routes,
-            scheduler: scheduler::Context { gate, warehouse: warehouse.clone() },
-            events: Mutex::new(events),
+            scheduler: context,
+            trigger,
+            events: Mutex::new(events.finished),
+            mailbox: events.mailbox,
             folder,
             clock,
             micros,

@@ -10,8 +10,9 @@ use super::{noon, tenant};
 use crate::pipeline::TemplateId;
 use crate::port::PortError;
 use crate::run::{
-    CheckResult, Ending, FailureKind, Run, RunId, RunStatus, Severity, StepLog, StepStatus,
+    CheckResult, Ending, FailureKind, Run, RunId, RunSlot, RunStatus, Severity, StepLog, StepStatus,
 };
+use crate::schedule::ConfigId;
 use crate::state::{Inserted, Page, RunFilter, Runs, Transition};
 use crate::tenant::{TenantId, UserId};
 
@@ -26,6 +27,11 @@ pub fn run(tenant: &TenantId, n: u128, status: RunStatus) -> Run {
         user_id: UserId::parse("zoë").unwrap(),
         pipeline: TemplateId::new("gcp", "cost", "billing").unwrap(),
         status,
+        slot: (n % 3 == 0).then(|| RunSlot {
+            config_id: ConfigId(Uuid::from_u128(n)),
+            slot: noon(),
+            attempt: 2,
+        }),
         parameters: json!({"date": "2025-11-17"}),
         fingerprint: Some("f".repeat(64)),
         day: noon().date_naive(),

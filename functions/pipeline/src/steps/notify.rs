@@ -83,6 +83,7 @@ mod tests {
             user_id: UserId::parse("ada").unwrap(),
             pipeline: "gcp/cost/billing".parse().unwrap(),
             status: RunStatus::Running,
+            slot: None,
             parameters: json!({"secret": {"type": "STRING", "value": "parameters stay here"}}),
             fingerprint: None,
             day: now.date_naive(),

@@ -109,6 +109,7 @@ impl Scene {
             user_id: UserId::parse("ada").unwrap(),
             pipeline: "a/b/c".parse().unwrap(),
             status: RunStatus::Running,
+            slot: None,
             parameters: serde_json::json!({"day": {"type": "DATE", "value": "2025-11-17"}}),
             fingerprint: None,
             day: now.date_naive(),

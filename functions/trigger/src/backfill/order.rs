@@ -112,6 +112,7 @@ impl Order {
                 template: target.template,
                 parameters,
                 derived: None,
+                slot: None,
                 priority: PRIORITY,
             },
             date_parameter,

@@ -16,8 +16,8 @@ struct Heard(Mutex<Vec<Event>>);
 
 #[async_trait]
 impl EventPublisher for Heard {
-    async fn publish(&self, event: &Event) -> Result<(), PortError> {
-        self.0.lock().unwrap().push(event.clone());
+    async fn publish(&self, events: &[Event]) -> Result<(), PortError> {
+        self.0.lock().unwrap().extend_from_slice(events);
         Ok(())
     }
 }

@@ -33,7 +33,8 @@ async fn onboarded(plan: &str) -> (Arc<World>, Arc<Tenant>) {
 async fn through(world: &World, gate: Gate, request: Request<Body>) -> (u16, Value) {
     let keyring = Arc::new(Keyring::new(world.state.clone(), world.clock.clone()));
     let options = Options::new(gate.clock.clone(), gate.chance.clone());
-    let app = shell(trigger::app(trigger::State { gate, keyring }), options);
+    let app =
+        shell(trigger::app(trigger::State { gate, keyring, ..world.trigger.clone() }), options);
     let response = app.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -83,7 +83,7 @@ impl Runs for Scene {
 
 #[async_trait]
 impl EventPublisher for Scene {
-    async fn publish(&self, _: &Event) -> Result<(), PortError> {
+    async fn publish(&self, _: &[Event]) -> Result<(), PortError> {
         self.stage().told += 1;
         Ok(())
     }

@@ -1,0 +1,53 @@
+//! Slots after their runs: the record follows the run, and a failed one gets its retry.
+
+use std::collections::HashMap;
+
+use common::port::PortError;
+use common::run::{Run, RunId, RunSlot};
+use common::schedule::{Retry, SlotKey, SlotState, is_retried};
+use common::tenant::TenantId;
+
+use crate::Context;
+
+/// Brings the end of a scheduled run into its slot's record, after the retry that it may be worth: a death in
+/// between leaves an open record, which the next call finds. Called again it changes nothing more.
+pub async fn settle(context: &Context, run: &Run) -> Result<(), PortError> {
+    let (Some(slot), Some(ending)) = (run.slot, &run.ending) else { return Ok(()) };
+    let RunSlot { config_id, slot, attempt } = slot;
+    let records = context.slots.attempts(&run.tenant_id, config_id, slot).await?;
+    // Recorded only after the retry was planned: it is not planned twice.
+    let of_attempt = records.iter().find(|record| record.key.attempt == attempt);
+    let state = SlotState::of(run.status);
+    let Some(record) = of_attempt.filter(|record| record.state != state) else { return Ok(()) };
+    let now = context.gate.clock.now();
+    if is_retried(run.status, ending.failure_kind)
+        && let Some(schedule) = context.schedules.schedule(config_id).await?
+        && let Some(due_at) = schedule.retry.next(attempt, now)
+    {
+        let retry = Retry { slot, attempt: attempt + 1, due_at };
+        context.schedules.plan_retry(config_id, &retry).await?;
+    }
+    context.slots.settle_attempt(&record.key, state, ending.message.as_deref(), now).await?;
+    Ok(())
+}
+
+/// Settles whatever a tenant's open records have missed of their runs.
+pub(crate) async fn catch_up(context: &Context, tenant: &TenantId) -> Result<(), PortError> {
+    let open = context.slots.open_attempts(tenant).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let keys: HashMap<RunId, SlotKey> =
+        open.into_iter().map(|record| (record.key.run_id(), record.key)).collect();
+    let ids: Vec<RunId> = keys.keys().copied().collect();
+    for run in context.gate.runs.get_all(tenant, &ids).await? {
+        if run.status.is_final() {
+            settle(context, &run).await?;
+        } else if let Some(key) = keys.get(&run.run_id) {
+            // Its request died between the run and the record.
+            let now = context.gate.clock.now();
+            context.slots.settle_attempt(key, SlotState::Submitted, None, now).await?;
+        }
+    }
+    Ok(())
+}
