@@ -17,7 +17,9 @@ use utoipa_axum::routes;
 mod passes;
 pub mod queue;
 pub mod reaper;
+mod resubmit;
 pub mod slots;
+mod status;
 pub mod tick;
 
 /// What the scheduler's work stands on.
@@ -86,6 +88,8 @@ fn router() -> OpenApiRouter<State> {
         .routes(routes!(passes::process_queue))
         .routes(routes!(passes::cleanup))
         .routes(routes!(passes::run_event))
+        .routes(routes!(resubmit::resubmit))
+        .routes(routes!(status::read))
 }
 
 /// The function's routes.

@@ -1,7 +1,10 @@
 //! A run as the API shows it.
 
 use chrono::{DateTime, Utc};
-use common::run::{CheckResult, FailureKind, Run, RunId, RunStatus, Severity, StepLog, StepStatus};
+use common::run::{
+    CheckResult, FailureKind, Run, RunId, RunSlot, RunStatus, Severity, StepLog, StepStatus,
+};
+use common::schedule::ConfigId;
 use common::tenant::TenantId;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -25,6 +28,8 @@ pub(crate) struct RunView {
     /// Resolved parameters by name, defaults filled in.
     parameters: Map<String, Json>,
     attempt: u32,
+    /// The slot of the schedule that asked for it.
+    schedule: Option<SlotView>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
@@ -33,6 +38,23 @@ pub(crate) struct RunView {
     cancel_requested_at: Option<DateTime<Utc>>,
     rows_written: u64,
     bytes_processed: u64,
+}
+
+/// Which attempt of which slot of a schedule a run is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SlotView {
+    #[schema(value_type = String, format = "uuid")]
+    config_id: ConfigId,
+    /// When the slot was due.
+    slot: DateTime<Utc>,
+    /// From 1; each is a run of its own.
+    attempt: u32,
+}
+
+impl From<RunSlot> for SlotView {
+    fn from(RunSlot { config_id, slot, attempt }: RunSlot) -> Self {
+        Self { config_id, slot, attempt }
+    }
 }
 
 impl From<Run> for RunView {
@@ -51,6 +73,7 @@ impl From<Run> for RunView {
             message: ending.and_then(|e| e.message),
             parameters: plain(&run.parameters),
             attempt: run.attempt,
+            schedule: run.slot.map(SlotView::from),
             created_at: run.created_at,
             started_at: run.started_at,
             ended_at: run.ended_at,

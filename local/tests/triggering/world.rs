@@ -274,6 +274,7 @@ impl World {
         while let Ok(event) = published() {
             queue::handle(&self.scheduler, &event).await.unwrap();
         }
+        events::empty(&self.mailbox, &self.trigger).await.unwrap();
         exit
     }
 

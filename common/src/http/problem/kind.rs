@@ -65,6 +65,9 @@ kinds! {
          seconds in Retry-After.";
     RunEnded = CONFLICT, "run-ended", "The run has ended",
         "The run is in a final state, which nothing changes any more.";
+    SlotTaken = CONFLICT, "slot-taken", "The slot has a run",
+        "A slot of a schedule has one run that is open or completed, and this one has it already. Read the run; \
+         a slot can be submitted again when its run has ended without completing.";
     AlreadyCreated = CONFLICT, "already-created", "An earlier request with this Idempotency-Key made it",
         "The thing was made by an earlier request with the same Idempotency-Key, and its secret was in that \
          request's answer alone. If that answer was lost, send the request with a new Idempotency-Key.";

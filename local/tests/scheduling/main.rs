@@ -1,0 +1,17 @@
+//! Schedules: their routes, the tick, run requests in any order, catching up, retries, resubmission, status.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../triggering/launcher.rs"]
+#[expect(dead_code, reason = "the triggering tests use the rest")]
+mod launcher;
+#[path = "../triggering/world.rs"]
+#[expect(dead_code, reason = "the triggering tests use the rest")]
+mod world;
+
+mod catch_up;
+mod many;
+mod resubmit;
+mod retries;
+mod scheduled;
+mod status;
