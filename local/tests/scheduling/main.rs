@@ -10,6 +10,7 @@ mod launcher;
 mod world;
 
 mod catch_up;
+mod mailbox;
 mod many;
 mod resubmit;
 mod retries;
