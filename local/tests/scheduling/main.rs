@@ -12,6 +12,7 @@ mod world;
 mod catch_up;
 mod mailbox;
 mod many;
+mod one_run;
 mod resubmit;
 mod retries;
 mod scheduled;
