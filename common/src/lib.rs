@@ -11,6 +11,7 @@ pub mod plan;
 pub mod port;
 pub mod quota;
 pub mod run;
+pub mod schedule;
 pub mod state;
 pub mod submit;
 pub mod telemetry;
