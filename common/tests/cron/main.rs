@@ -1,5 +1,7 @@
 //! When cron expressions fire, against an oracle that walks each zone's clock minute by minute.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use common::schedule::CronSchedule;

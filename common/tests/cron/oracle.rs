@@ -59,7 +59,7 @@ impl Clock {
         let start = days_to(YEARS.0) * DAY;
         let first = start + offset(zone, start);
         let mut clock = Self { zone, first, reached: Vec::new(), jumps: Vec::new() };
-        let mut last = offset(zone, start);
+        let (mut next, mut last) = (first, offset(zone, start));
         for day in days_to(YEARS.0)..days_to(YEARS.1 + 1) {
             // No zone here changes its offset and changes it back within a day.
             let quiet = offset(zone, day * DAY) == last && offset(zone, (day + 1) * DAY) == last;
@@ -70,22 +70,18 @@ impl Clock {
                     last = offset;
                 }
                 // Nothing while the clock repeats what it has shown; more than one minute after a gap.
-                while clock.first + (clock.reached.len() as i64) <= utc + offset {
+                while next <= utc + offset {
                     clock.reached.push(utc);
+                    next += 1;
                 }
             }
         }
         clock
     }
 
-    /// The seconds between which the clock is known from side to side.
-    pub(crate) fn span(&self) -> (i64, i64) {
-        ((days_to(YEARS.0) + 2) * DAY * 60, (days_to(YEARS.1 + 1) - 2) * DAY * 60)
-    }
-
     /// The UTC minutes at which the fields fire, after `from` up to `to`, both in seconds.
     pub(crate) fn fires(&self, fields: &Fields, from: i64, to: i64) -> Vec<i64> {
-        let index = |seconds: i64| self.reached.partition_point(|utc| utc * 60 <= seconds) as i64;
+        let index = |seconds: i64| whole(self.reached.partition_point(|utc| utc * 60 <= seconds));
         let (begin, end) = (self.first + index(from), self.first + index(to));
         let mut fires = Vec::new();
         for day in begin.div_euclid(DAY)..=end.div_euclid(DAY) {
@@ -94,7 +90,7 @@ impl Clock {
             }
             for hour in (0..24).filter(|hour| fields.hours[*hour]) {
                 for minute in (0..60).filter(|minute| fields.minutes[*minute]) {
-                    let local = day * DAY + (hour * 60 + minute) as i64;
+                    let local = day * DAY + whole(hour * 60 + minute);
                     if local < begin || local >= end {
                         continue;
                     }
@@ -107,6 +103,15 @@ impl Clock {
         }
         fires
     }
+}
+
+/// The seconds between which every clock is known from side to side.
+pub(crate) fn span() -> (i64, i64) {
+    ((days_to(YEARS.0) + 2) * DAY * 60, (days_to(YEARS.1 + 1) - 2) * DAY * 60)
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap()
 }
 
 /// The days from 1970 to a year.
