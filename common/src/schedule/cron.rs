@@ -28,6 +28,10 @@ const YEARS: &str = "1970-2199";
 /// Before the first of [`YEARS`] in every zone.
 const START: DateTime<Utc> = DateTime::from_timestamp_nanos(-7 * 86_400 * 1_000_000_000);
 
+/// The beginning of 2172. The 28 years from there to the last of [`YEARS`] have every date on every weekday, also
+/// 29 February: what does not fire in them never does.
+const CYCLE: DateTime<Utc> = DateTime::from_timestamp_nanos(73_779 * 86_400 * 1_000_000_000);
+
 /// Seconds from 1970 to after the last of [`YEARS`] in every zone, and far from what a date can hold.
 const END: i64 = 230 * 366 * 86_400;
 
@@ -61,8 +65,7 @@ impl CronSchedule {
             InvalidCron::Unread { text: text.to_owned(), rule: error.to_string() }
         })?;
         let schedule = Self { text: text.to_owned(), local };
-        // The rarest day there is, a leap day that has to be one weekday too, comes round within 40 years.
-        match schedule.next_local(DateTime::UNIX_EPOCH.naive_utc()) {
+        match schedule.next_local(CYCLE.naive_utc()) {
             Some(_) => Ok(schedule),
             None => Err(InvalidCron::Never { text: schedule.text }),
         }
