@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{LIMITS, noon, subscription, tenant};
 use crate::clock::Chance;
 use crate::port::PortError;
-use crate::quota::{Account, Change, EntryState, Limit, Outcome};
+use crate::quota::{Account, Change, EntryState, Limit, Outcome, Slots};
 use crate::run::RunId;
 use crate::state::{Answer, Batch, Item, Ledger, Tenants};
 use crate::tenant::{SubscriptionStatus, TenantId};
@@ -115,7 +115,8 @@ pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
         let items = vec![Item { tenant_id: tenant.clone(), change: change.clone() }];
         let batch = Batch { items, now, day: now.date_naive(), max_running: None };
         let answer = state.apply(&batch).await.unwrap().remove(0);
-        let expected = model.apply(&change, Some(&subscription.limits), now, &mut i64::MAX.clone());
+        let expected =
+            model.apply(&change, Some(&subscription.limits), now, &mut Slots::unbounded());
         model.prune(now);
         assert_eq!(answer.outcome, expected, "{change:?}");
         assert_eq!(answer.counts, model.counts(now.date_naive()), "{change:?}");
