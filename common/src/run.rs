@@ -175,6 +175,8 @@ pub struct Run {
     pub user_id: UserId,
     /// The template it follows.
     pub pipeline: TemplateId,
+    /// Lower starts sooner.
+    pub priority: i64,
     /// Where it stands.
     pub status: RunStatus,
     /// Resolved parameters, as [`crate::pipeline`] stores them.

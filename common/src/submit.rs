@@ -255,6 +255,7 @@ fn new_run(
         tenant_id: request.tenant_id.clone(),
         user_id: request.user_id.clone(),
         pipeline: template.id.clone(),
+        priority: request.priority,
         status: if holds_slot { RunStatus::Running } else { RunStatus::Queued },
         parameters,
         fingerprint: request.derived.as_ref().map(|d| d.fingerprint.clone()),

@@ -130,6 +130,8 @@ pub struct Settings {
     pub admin_key: Secret,
     /// Where executions work.
     pub isolation: Isolation,
+    /// Slots of all tenants together; `None` for no bound.
+    pub max_running: Option<u32>,
     /// The present.
     pub clock: Clock,
     /// Keys, ids and tokens.
@@ -160,6 +162,7 @@ impl Node {
             webhook_key,
             admin_key,
             isolation,
+            max_running,
             clock,
             chance,
         } = settings;
@@ -208,6 +211,7 @@ impl Node {
             policy: Policy {
                 record_within: TimeDelta::seconds(30),
                 start_within: TimeDelta::seconds(30),
+                max_running,
                 ..Policy::default()
             },
         };

@@ -30,6 +30,7 @@ keeps! {
     ledger::batches_free_before_they_admit,
     ledger::the_row_agrees_with_the_rule,
     ledger::the_deployment_and_the_subscription_bound_admission,
+    ledger::slots_go_round_the_tenants_that_wait,
     runs::recording,
     runs::transitions_are_guarded,
     runs::transitions_write_their_columns,

@@ -8,6 +8,7 @@ mod bad_keys;
 mod burst;
 mod cancelling;
 mod export;
+mod fairness;
 mod idempotency;
 mod large_body;
 mod launcher;

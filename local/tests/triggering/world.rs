@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) launcher: Arc<Held>,
     scheduler: scheduler::Context,
     job: pipeline::Context,
+    onboard: Router,
+    keyring: Arc<Keyring>,
     events: Mutex<UnboundedReceiver<Event>>,
     /// The functions' routes, without what every server has around them.
     pub(crate) routes: Router,
@@ -87,8 +89,6 @@ impl World {
             chance: chance.clone(),
         });
         let keyring = Arc::new(Keyring::new(state.clone(), clock.clone()));
-        let trigger = trigger::app(trigger::State { gate: gate.clone(), keyring });
-        let routes = onboard.merge(trigger);
         let job = pipeline::Context {
             warehouse: warehouse.clone(),
             runs: state.clone(),
@@ -100,9 +100,11 @@ impl World {
             clock: clock.clone(),
             chance: chance.clone(),
         };
-        Self {
-            app: shell(routes.clone(), Options::new(clock.clone(), chance)),
-            routes,
+        let mut world = Self {
+            app: Router::new(),
+            routes: Router::new(),
+            onboard,
+            keyring,
             scheduler: scheduler::Context { gate, warehouse: warehouse.clone() },
             events: Mutex::new(events),
             folder,
@@ -112,7 +114,18 @@ impl World {
             warehouse,
             launcher,
             job,
-        }
+        };
+        world.bound(None);
+        world
+    }
+
+    /// From here on the deployment has so many slots.
+    pub(crate) fn bound(&mut self, max_running: Option<u32>) {
+        self.scheduler.gate.policy.max_running = max_running;
+        let (gate, keyring) = (self.scheduler.gate.clone(), self.keyring.clone());
+        let options = Options::new(self.clock.clone(), gate.chance.clone());
+        self.routes = self.onboard.clone().merge(trigger::app(trigger::State { gate, keyring }));
+        self.app = shell(self.routes.clone(), options);
     }
 
     /// What requests go through.
@@ -214,6 +227,12 @@ impl World {
 
     /// The held execution of a run claims it and ends it at once, without work.
     pub(crate) async fn finish(&self, run: RunId) {
+        let finished = self.end(run).await;
+        self.hear(&finished).await;
+    }
+
+    /// The same, but nobody has heard of it yet.
+    pub(crate) async fn end(&self, run: RunId) -> Event {
         self.claim(run).await;
         let execution = self.launcher.of(run).unwrap();
         let (tenant_id, attempt) = (execution.launch.tenant_id, execution.launch.attempt);
@@ -221,8 +240,12 @@ impl World {
         let end = Transition::EndClaimed { attempt, ending, at: self.clock.now() };
         assert!(self.state.transition(&tenant_id, run, &end).await.unwrap());
         self.launcher.end(&execution.id);
-        let event = Event::RunFinished { tenant_id, run_id: run, attempt };
-        queue::handle(&self.scheduler, &event).await.unwrap();
+        Event::RunFinished { tenant_id, run_id: run, attempt }
+    }
+
+    /// The scheduler hears of an end.
+    pub(crate) async fn hear(&self, event: &Event) {
+        queue::handle(&self.scheduler, event).await.unwrap();
     }
 
     /// The held execution of a run does its work to the end, and what it published is handled.

@@ -25,6 +25,7 @@ pub fn run(tenant: &TenantId, n: u128, status: RunStatus) -> Run {
         tenant_id: tenant.clone(),
         user_id: UserId::parse("zoë").unwrap(),
         pipeline: TemplateId::new("gcp", "cost", "billing").unwrap(),
+        priority: 200,
         status,
         parameters: json!({"date": "2025-11-17"}),
         fingerprint: Some("f".repeat(64)),
