@@ -13,6 +13,12 @@ use uuid::Uuid;
 use crate::plan::Limits;
 use crate::run::RunId;
 
+mod batch;
+mod turns;
+
+pub use batch::{Bounded, decide};
+pub use turns::{Slots, Waiting, share};
+
 /// How long a closed entry is remembered, so that a late delivery of its id is known.
 const CLOSED_FOR: TimeDelta = TimeDelta::hours(48);
 /// How long a day's count is kept: a year and a month, for the usage view.
@@ -53,6 +59,9 @@ pub struct Entry {
     pub deadline: DateTime<Utc>,
     /// When it was closed.
     pub closed_at: Option<DateTime<Utc>>,
+    /// The deployment's count of starts when it got its slot; `None` before, and where no bound was set.
+    #[serde(default)]
+    pub turn: Option<i64>,
 }
 
 impl Entry {
@@ -191,14 +200,14 @@ pub struct Counts {
 }
 
 impl Account {
-    /// Applies one change. `limits` are those of an ACTIVE subscription, `None` where it is not; `room` is how
-    /// many slots the deployment has left, kept up to date here; below zero where its bound was lowered.
+    /// Applies one change. `limits` are those of an ACTIVE subscription, `None` where it is not; `slots` is what
+    /// the deployment has left, kept up to date here.
     pub fn apply(
         &mut self,
         change: &Change,
         limits: Option<&Limits>,
         now: DateTime<Utc>,
-        room: &mut i64,
+        slots: &mut Slots,
     ) -> Outcome {
         match change {
             Change::Admit { run_id, day, priority, token, deadline } => {
@@ -212,24 +221,25 @@ impl Account {
                     token: *token,
                     deadline: *deadline,
                     closed_at: None,
+                    turn: None,
                 };
-                self.admit(entry, limits, room)
+                self.admit(entry, limits, slots)
             }
             Change::Start { up_to, deadline } => match limits {
-                Some(limits) => self.start(*up_to, *deadline, limits, room),
+                Some(limits) => Outcome::Started(self.start(*up_to, *deadline, limits, slots)),
                 None => Outcome::Inactive,
             },
             Change::Release { run_id, attempt } => match self.entry(*run_id, *attempt) {
                 Some(entry) if entry.state == EntryState::Active => {
                     entry.close(EntryState::Done, now);
-                    *room = room.saturating_add(1);
+                    slots.give();
                     Outcome::Released
                 }
                 Some(entry) if entry.state == EntryState::Done => Outcome::Released,
                 _ => Outcome::Ignored,
             },
             Change::Refund { run_id, attempt, from } => {
-                self.refund(*run_id, *attempt, *from, now, room)
+                self.refund(*run_id, *attempt, *from, now, slots)
             }
             Change::Extend { run_id, attempt, deadline } => match self.entry(*run_id, *attempt) {
                 Some(entry) if entry.state == EntryState::Active => {
@@ -281,7 +291,7 @@ impl Account {
         self.entries.iter_mut().find(|e| e.run_id == run_id && e.attempt == attempt)
     }
 
-    fn admit(&mut self, mut entry: Entry, limits: Option<&Limits>, room: &mut i64) -> Outcome {
+    fn admit(&mut self, mut entry: Entry, limits: Option<&Limits>, slots: &mut Slots) -> Outcome {
         let known = self.entries.iter().position(|e| e.run_id == entry.run_id);
         if let Some(at) = known {
             let before = &self.entries[at];
@@ -292,6 +302,7 @@ impl Account {
                 };
             }
             entry.attempt = before.attempt + 1;
+            entry.turn = before.turn;
         }
         let Some(limits) = limits else { return Outcome::Inactive };
         let counts = self.counts(entry.day);
@@ -301,9 +312,8 @@ impl Account {
         if counts.month >= limits.monthly_limit {
             return Outcome::Denied(Limit::Monthly);
         }
-        if counts.queued == 0 && counts.active < limits.concurrent_limit && *room > 0 {
-            entry.state = EntryState::Active;
-            *room -= 1;
+        if counts.queued == 0 && counts.active < limits.concurrent_limit && slots.room() > 0 {
+            entry.activate(slots);
         } else if counts.queued >= limits.max_queued {
             return Outcome::Denied(Limit::Queue);
         }
@@ -316,43 +326,13 @@ impl Account {
         Outcome::Held { position: self.position(entry.run_id), entry }
     }
 
-    fn start(
-        &mut self,
-        up_to: u32,
-        deadline: DateTime<Utc>,
-        limits: &Limits,
-        room: &mut i64,
-    ) -> Outcome {
-        let active = self.entries.iter().filter(|e| e.state == EntryState::Active).count();
-        let free =
-            limits.concurrent_limit.saturating_sub(u32::try_from(active).unwrap_or(u32::MAX));
-        let places = i64::from(up_to.min(free)).min(*room).max(0);
-        let heads: Vec<RunId> = self
-            .queue()
-            .iter()
-            .take(usize::try_from(places).unwrap_or(0))
-            .map(|e| e.run_id)
-            .collect();
-        let mut started = Vec::with_capacity(heads.len());
-        for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
-            if heads.contains(&entry.run_id) {
-                entry.state = EntryState::Active;
-                entry.deadline = entry.deadline.max(deadline);
-                *room -= 1;
-                started.push(entry.clone());
-            }
-        }
-        started.sort_by_key(|e| (e.priority, e.seq));
-        Outcome::Started(started)
-    }
-
     fn refund(
         &mut self,
         run_id: RunId,
         attempt: u32,
         from: EntryState,
         now: DateTime<Utc>,
-        room: &mut i64,
+        slots: &mut Slots,
     ) -> Outcome {
         let Some(entry) = self.entry(run_id, attempt) else { return Outcome::Ignored };
         if entry.state == EntryState::Refunded {
@@ -362,7 +342,7 @@ impl Account {
             return Outcome::Ignored;
         }
         if entry.state == EntryState::Active {
-            *room = room.saturating_add(1);
+            slots.give();
         }
         entry.close(EntryState::Refunded, now);
         let day = entry.day;

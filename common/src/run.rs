@@ -187,6 +187,8 @@ pub struct Run {
     pub user_id: UserId,
     /// The template it follows.
     pub pipeline: TemplateId,
+    /// Lower starts sooner.
+    pub priority: i64,
     /// Where it stands.
     pub status: RunStatus,
     /// The slot of the schedule that asked for it.

@@ -262,6 +262,7 @@ fn new_run(
         tenant_id: request.tenant_id.clone(),
         user_id: request.user_id.clone(),
         pipeline: template.id.clone(),
+        priority: request.priority,
         status: if holds_slot { RunStatus::Running } else { RunStatus::Queued },
         slot: request.slot.map(|slot| RunSlot {
             config_id: slot.config_id,

@@ -61,6 +61,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         webhook_key,
         admin_key: admin_key.clone(),
         isolation: Isolation::Tasks,
+        max_running: None,
         clock,
         chance: chance.clone(),
     })?;

@@ -131,6 +131,8 @@ pub struct Settings {
     pub admin_key: Secret,
     /// Where executions work.
     pub isolation: Isolation,
+    /// Slots of all tenants together; `None` for no bound.
+    pub max_running: Option<u32>,
     /// The present.
     pub clock: Clock,
     /// Keys, ids and tokens.
@@ -162,6 +164,7 @@ impl Node {
             webhook_key,
             admin_key,
             isolation,
+            max_running,
             clock,
             chance,
         } = settings;
@@ -213,6 +216,7 @@ impl Node {
             policy: Policy {
                 record_within: TimeDelta::seconds(30),
                 start_within: TimeDelta::seconds(30),
+                max_running,
                 ..Policy::default()
             },
         };

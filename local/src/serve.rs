@@ -41,6 +41,9 @@ pub struct Args {
     /// Folder of plans.yml and templates, in place of those that ship with the binary
     #[arg(long, value_name = "DIR")]
     pub configs: Option<PathBuf>,
+    /// Runs at once over all tenants, whose turns go round robin; 0 starts none and lets all that are let in wait
+    #[arg(long, value_name = "N")]
+    pub max_running: Option<u32>,
     /// Run each execution in a process of its own
     #[arg(long)]
     pub isolate: bool,
@@ -66,6 +69,7 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
         webhook_key,
         admin_key: admin_key.clone(),
         isolation,
+        max_running: args.max_running,
         clock,
         chance,
     })?;

@@ -21,7 +21,7 @@ mod slots;
 mod tenants;
 
 /// What makes a row the only one: SQLite has the unique keys that BigQuery lacks.
-const UNIQUE: [(&str, &str); 11] = [
+const UNIQUE: [(&str, &str); 10] = [
     ("tenant_profiles", "PRIMARY KEY (tenant_id)"),
     ("tenant_api_keys", "PRIMARY KEY (api_key_id), UNIQUE (api_key_hash)"),
     ("tenant_subscriptions", "PRIMARY KEY (tenant_id)"),
@@ -32,7 +32,6 @@ const UNIQUE: [(&str, &str); 11] = [
     ("x_meta_step_logs", "UNIQUE (tenant_id, pipeline_logging_id, step_id, attempt, try_number)"),
     ("x_meta_dq_results", "UNIQUE (tenant_id, pipeline_logging_id, step_id, check_id, checked_at)"),
     ("x_meta_scheduled_runs", "PRIMARY KEY (tenant_id, config_id, slot, attempt)"),
-    ("x_meta_pipeline_queue", "PRIMARY KEY (tenant_id, pipeline_logging_id)"),
 ];
 
 const INDEXES: &str = r#"
@@ -61,12 +60,15 @@ impl SqliteState {
         let tenant = tables::tenant()?.into_iter().map(|t| (String::new(), t));
         db.write(|tx| {
             for (prefix, (name, definition)) in control.chain(tenant) {
-                if definition.view.is_some() {
-                    continue;
-                }
                 let unique = UNIQUE.iter().find(|(table, _)| *table == name);
                 let constraint = unique.map_or("", |(_, constraint)| constraint);
                 let name = format!("{prefix}{name}");
+                if definition.view.is_some() {
+                    // An older release may have laid out an empty table where there is a view now.
+                    tx.execute_batch(&format!("DROP TABLE IF EXISTS \"{name}\""))
+                        .map_err(failed)?;
+                    continue;
+                }
                 let columns = &definition.schema.fields;
                 tx.execute_batch(&create_table(&name, columns, constraint)).map_err(failed)?;
                 add_missing(tx, &name, columns)?;

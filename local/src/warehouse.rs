@@ -159,9 +159,10 @@ impl sql::Tables for Snapshot<'_> {
             if state.dataset.is_none() && listed.is_none() {
                 return Ok(None);
             }
-            let columns = state.definition.schema.fields.clone();
-            let content = match &state.definition.view {
-                Some(view) => sql::Content::View(view.query.clone()),
+            let definition = state.definition.clone().in_dataset(&table.dataset);
+            let columns = definition.schema.fields;
+            let content = match definition.view {
+                Some(view) => sql::Content::View(view.query),
                 None => sql::Content::Rows(Arc::new(state_table::read(self.tx, state, table)?)),
             };
             return Ok(Some(sql::Source { columns, content, bytes: 0 }));

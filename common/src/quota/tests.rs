@@ -35,7 +35,7 @@ fn admit(n: u128, on: &str, priority: i64) -> Change {
 }
 
 fn apply(account: &mut Account, change: &Change) -> Outcome {
-    account.apply(change, Some(&LIMITS), noon("2026-01-01"), &mut i64::MAX.clone())
+    account.apply(change, Some(&LIMITS), noon("2026-01-01"), &mut Slots::unbounded())
 }
 
 fn release(n: u128, attempt: u32) -> Change {
@@ -148,7 +148,7 @@ fn no_active_subscription_admits_and_starts_nothing_and_frees_all_the_same() {
         apply(&mut account, &admit(n, "2026-01-01", 0));
     }
     let mut stopped =
-        |change: &Change| account.apply(change, None, noon("2026-01-01"), &mut i64::MAX.clone());
+        |change: &Change| account.apply(change, None, noon("2026-01-01"), &mut Slots::unbounded());
     assert_eq!(stopped(&admit(4, "2026-01-01", 0)), Outcome::Inactive);
     assert_eq!(stopped(&start(1)), Outcome::Inactive);
     assert_eq!(stopped(&release(1, 1)), Outcome::Released);
@@ -158,20 +158,21 @@ fn no_active_subscription_admits_and_starts_nothing_and_frees_all_the_same() {
 #[test]
 fn without_room_in_the_deployment_all_queue_and_none_start() {
     let mut account = Account::default();
-    let mut room = 0;
-    let mut apply = |change: &Change, room: &mut i64| {
-        account.apply(change, Some(&LIMITS), noon("2026-01-01"), room)
+    let mut apply = |change: &Change, slots: &mut Slots| {
+        account.apply(change, Some(&LIMITS), noon("2026-01-01"), slots)
     };
-    assert_eq!(held(&apply(&admit(1, "2026-01-01", 0), &mut room)).0, EntryState::Queued);
-    assert_eq!(started(apply(&start(9), &mut room)), []);
-    room = 1;
-    assert_eq!(started(apply(&start(9), &mut room)), [id(1)]);
-    assert_eq!(room, 0);
-    assert_eq!(held(&apply(&admit(2, "2026-01-01", 0), &mut room)).0, EntryState::Queued);
+    let mut slots = Slots::bounded(0, 0, 0);
+    assert_eq!(held(&apply(&admit(1, "2026-01-01", 0), &mut slots)).0, EntryState::Queued);
+    assert_eq!(started(apply(&start(9), &mut slots)), []);
+    slots = Slots::bounded(1, 0, 0);
+    assert_eq!(started(apply(&start(9), &mut slots)), [id(1)]);
+    assert_eq!(slots.room(), 0);
+    assert_eq!(held(&apply(&admit(2, "2026-01-01", 0), &mut slots)).0, EntryState::Queued);
     // The bound was lowered below what runs: a release makes no room yet.
-    room = -1;
-    assert_eq!(apply(&release(1, 1), &mut room), Outcome::Released);
-    assert_eq!(started(apply(&start(9), &mut room)), []);
+    slots = Slots::bounded(0, 1, 1);
+    assert_eq!(apply(&release(1, 1), &mut slots), Outcome::Released);
+    assert_eq!(slots.room(), 0);
+    assert_eq!(started(apply(&start(9), &mut slots)), []);
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub struct Batch {
     pub now: DateTime<Utc>,
     /// The UTC day whose counts are answered.
     pub day: NaiveDate,
-    /// Slots of the whole deployment, best effort; `None` for no bound.
+    /// Slots of the whole deployment, best effort; `None` for no bound. Where it binds, the batch's starts get the
+    /// free ones in the order of [`crate::quota::share`].
     pub max_running: Option<u32>,
 }
 

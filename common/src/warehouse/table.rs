@@ -254,12 +254,21 @@ impl TableDefinition {
             view: None,
         }
     }
+
+    /// The definition in a dataset: what a view's query names `{dataset}` is that dataset.
+    #[must_use]
+    pub fn in_dataset(mut self, dataset: &DatasetName) -> Self {
+        if let Some(view) = &mut self.view {
+            view.query = view.query.replace("{dataset}", dataset.as_str());
+        }
+        self
+    }
 }
 
 /// A view's query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct View {
-    /// GoogleSQL.
+    /// GoogleSQL, in which `{dataset}` stands for the dataset that the view is made in.
     pub query: String,
 }

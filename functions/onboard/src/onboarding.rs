@@ -177,6 +177,7 @@ async fn make_tables(state: &State, tenant: &TenantId) -> Result<Vec<&'static st
     let mut made = Vec::new();
     for (name, definition) in tables::tenant()? {
         let table = TableRef { project: None, dataset: tenant.dataset(), table: name.to_owned() };
+        let definition = definition.in_dataset(&table.dataset);
         state.warehouse.ensure_table(&table, &definition).await?;
         made.push(name);
     }

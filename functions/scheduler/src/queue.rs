@@ -1,8 +1,9 @@
-//! The queue: a run that ended frees its slot, and the head of its tenant's queue takes it.
+//! The queue: a run that ended frees its slot, and the head of a queue takes it: of its tenant's, or where the
+//! deployment is bounded, of the queue whose turn it is.
 
 use common::events::Event;
 use common::port::PortError;
-use common::quota::{Change, EntryState, Outcome};
+use common::quota::{Change, Entry, EntryState, Outcome};
 use common::state::Item;
 use common::submit::{Gate, start};
 use common::tenant::TenantId;
@@ -21,11 +22,8 @@ pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
             };
             slots::settle(context, &run).await?;
             let release = Change::Release { run_id: *run_id, attempt: *attempt };
-            let items = vec![
-                Item { tenant_id: tenant_id.clone(), change: release },
-                start_item(&context.gate, tenant_id),
-            ];
-            decide_and_start(&context.gate, items).await.map(|_| ())
+            let release = Item { tenant_id: tenant_id.clone(), change: release };
+            release_and_start(context, release).await
         }
         Event::RunRequested(requested) => {
             // For the gate, which another function keeps.
@@ -35,19 +33,37 @@ pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
     }
 }
 
+async fn release_and_start(context: &Context, release: Item) -> Result<(), PortError> {
+    let gate = &context.gate;
+    if gate.policy.max_running.is_none() {
+        let start = start_item(gate, &release.tenant_id);
+        return decide_and_start(gate, vec![release, start]).await.map(|_| ());
+    }
+    // In one batch with the release, so that no arrival takes the slot before those who wait.
+    let mut items = vec![release];
+    items.extend(starts_of_all(gate).await?);
+    if decide_and_start(gate, items).await? == 0 {
+        // Who was queued since the ledger was read found the slot still held.
+        process(context).await?;
+    }
+    Ok(())
+}
+
 /// Fills every free slot that has somebody waiting; answers how many runs it started.
 pub async fn process(context: &Context) -> Result<usize, PortError> {
-    let rows = context.gate.ledger.rows().await?;
-    let waits = |state: EntryState| state == EntryState::Queued;
-    let items: Vec<Item> = rows
-        .iter()
-        .filter(|row| row.account.entries.iter().any(|e| waits(e.state)))
-        .map(|row| start_item(&context.gate, &row.tenant_id))
-        .collect();
+    let items = starts_of_all(&context.gate).await?;
     if items.is_empty() {
         return Ok(0);
     }
     decide_and_start(&context.gate, items).await
+}
+
+/// A start for every tenant that has somebody waiting.
+async fn starts_of_all(gate: &Gate) -> Result<Vec<Item>, PortError> {
+    let rows = gate.ledger.rows().await?;
+    let waits = |state: EntryState| state == EntryState::Queued;
+    let waiting = rows.iter().filter(|row| row.account.entries.iter().any(|e| waits(e.state)));
+    Ok(waiting.map(|row| start_item(gate, &row.tenant_id)).collect())
 }
 
 fn start_item(gate: &Gate, tenant: &TenantId) -> Item {
@@ -58,17 +74,20 @@ fn start_item(gate: &Gate, tenant: &TenantId) -> Item {
 async fn decide_and_start(gate: &Gate, items: Vec<Item>) -> Result<usize, PortError> {
     let tenants: Vec<TenantId> = items.iter().map(|item| item.tenant_id.clone()).collect();
     let answers = gate.apply_all(items).await?;
-    let mut count = 0;
-    for (tenant, answer) in tenants.iter().zip(answers) {
+    let mut started: Vec<(TenantId, Entry)> = Vec::new();
+    for (tenant, answer) in tenants.into_iter().zip(answers) {
         if let Outcome::Started(entries) = answer.outcome {
-            for entry in entries {
-                match start(gate, tenant, &entry).await {
-                    Ok(()) => count += 1,
-                    // Its entry is ACTIVE: the reaper goes on from there.
-                    Err(error) => {
-                        tracing::warn!(tenant.id = %tenant, run.id = %entry.run_id, %error, "not started yet");
-                    }
-                }
+            started.extend(entries.into_iter().map(|entry| (tenant.clone(), entry)));
+        }
+    }
+    started.sort_by_key(|(_, entry)| entry.turn);
+    let mut count = 0;
+    for (tenant, entry) in started {
+        match start(gate, &tenant, &entry).await {
+            Ok(()) => count += 1,
+            // Its entry is ACTIVE: the reaper goes on from there.
+            Err(error) => {
+                tracing::warn!(tenant.id = %tenant, run.id = %entry.run_id, %error, "not started yet");
             }
         }
     }

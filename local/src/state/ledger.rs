@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use common::plan::Limits;
 use common::port::PortError;
-use common::quota::{Account, Outcome};
-use common::state::{Answer, Batch, Ledger, LedgerRow};
+use common::quota::{self, Account, Bounded, Outcome, Slots};
+use common::state::{Answer, Batch, Item, Ledger, LedgerRow};
 use common::tenant::{Subscription, SubscriptionStatus, TenantId};
 use common::warehouse::Ensured;
 use rusqlite::{Transaction, params};
@@ -24,8 +24,10 @@ const CREATE: &str =
 const UPDATE: &str =
     "UPDATE \"tenants.tenant_run_ledger\" SET entries = ?2, days = ?3, updated_at = ?4
      WHERE tenant_id = ?1";
-const ACTIVE: &str = "SELECT COUNT(*) AS runs FROM \"tenants.tenant_run_ledger\" AS l,
-     json_each(l.entries) AS e WHERE e.value ->> 'state' = 'ACTIVE'";
+/// The slots held and the last turn, over all tenants.
+const DEPLOYMENT: &str = "SELECT COUNT(*) FILTER (WHERE e.value ->> 'state' = 'ACTIVE') AS active,
+     COALESCE(MAX(e.value ->> 'turn'), 0) AS last_turn
+     FROM \"tenants.tenant_run_ledger\" AS l, json_each(l.entries) AS e";
 
 /// A day's count as the `days` column nests it.
 #[derive(Serialize, Deserialize)]
@@ -70,36 +72,36 @@ impl Ledger for SqliteState {
 }
 
 fn decide(tx: &Transaction<'_>, batch: &Batch) -> Result<Vec<Answer>, PortError> {
-    let mut rows: BTreeMap<&TenantId, (Account, Option<Subscription>)> = BTreeMap::new();
+    let mut rows: BTreeMap<TenantId, Bounded> = BTreeMap::new();
+    let mut subscriptions: BTreeMap<&TenantId, Option<Subscription>> = BTreeMap::new();
     for item in &batch.items {
         let tenant = &item.tenant_id;
         if !rows.contains_key(tenant) {
             let account = first(tx, ROW, [tenant.as_str()], account)?
                 .ok_or_else(|| PortError::NotFound(format!("the ledger row of {tenant}")))?;
-            rows.insert(tenant, (account, subscription(tx, tenant)?));
+            let subscription = subscription(tx, tenant)?;
+            let limits = subscription.as_ref().and_then(live_limits);
+            rows.insert(tenant.clone(), Bounded { account, limits });
+            subscriptions.insert(tenant, subscription);
         }
     }
-    let mut room = match batch.max_running {
-        None => i64::MAX,
+    let mut slots = match batch.max_running {
+        None => Slots::unbounded(),
         Some(most) => {
-            let active: i64 = first(tx, ACTIVE, [], |row| row.get("runs"))?.unwrap_or(0);
-            i64::from(most) - active
+            let deployment = |row: &Columns<'_>| Ok((row.get("active")?, row.get("last_turn")?));
+            let (active, last_turn) = first(tx, DEPLOYMENT, [], deployment)?.unwrap_or((0, 0));
+            Slots::bounded(most, active, last_turn)
         }
     };
+    let before = rows.clone();
+    let changes: Vec<_> = batch.items.iter().map(|i| (&i.tenant_id, &i.change)).collect();
+    let outcomes = quota::decide(&mut rows, &changes, batch.now, &mut slots);
 
-    let mut order: Vec<usize> = (0..batch.items.len()).collect();
-    order.sort_by_key(|&i| batch.items[i].change.rank());
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.items.len()];
-    for i in order {
-        let item = &batch.items[i];
-        if let Some((account, subscription)) = rows.get_mut(&item.tenant_id) {
-            let limits = subscription.as_ref().and_then(live_limits);
-            outcomes[i] = Some(account.apply(&item.change, limits, batch.now, &mut room));
-        }
-    }
-
-    for (tenant, (account, _)) in &mut rows {
+    for (tenant, Bounded { account, .. }) in &mut rows {
         account.prune(batch.now);
+        if before.get(tenant).is_some_and(|row| row.account == *account) {
+            continue;
+        }
         let days: Vec<DayCount> =
             account.days.iter().map(|(day, runs)| DayCount { day: *day, runs: *runs }).collect();
         let json = |e| PortError::other("the ledger row as JSON", e);
@@ -108,18 +110,17 @@ fn decide(tx: &Transaction<'_>, batch: &Batch) -> Result<Vec<Answer>, PortError>
         change(tx, UPDATE, params![tenant.as_str(), entries, days, micros(batch.now)])?;
     }
 
-    let answer = |(item, outcome): (_, Option<Outcome>)| {
-        let item: &common::state::Item = item;
-        let (account, subscription) = rows.get(&item.tenant_id)?;
-        let counts = account.counts(batch.day);
-        Some(Answer { outcome: outcome?, subscription: subscription.clone(), counts })
+    let answer = |(item, outcome): (&Item, Outcome)| {
+        let counts = rows.get(&item.tenant_id)?.account.counts(batch.day);
+        let subscription = subscriptions.get(&item.tenant_id).cloned().flatten();
+        Some(Answer { outcome, subscription, counts })
     };
     Ok(batch.items.iter().zip(outcomes).filter_map(answer).collect())
 }
 
-fn live_limits(subscription: &Subscription) -> Option<&Limits> {
+fn live_limits(subscription: &Subscription) -> Option<Limits> {
     match subscription.status {
-        SubscriptionStatus::Active => Some(&subscription.limits),
+        SubscriptionStatus::Active => Some(subscription.limits),
         SubscriptionStatus::Suspended | SubscriptionStatus::Cancelled => None,
     }
 }

@@ -13,13 +13,16 @@ use rusqlite::{Transaction, named_params, params};
 
 use super::{Columns, SqliteState, all, change, corrupt, first, micros};
 
+/// What the priority of a row older than its column is read as.
+const OLDER_PRIORITY: i64 = 100;
+
 const INSERT: &str = "INSERT INTO x_meta_pipeline_runs
-     (pipeline_logging_id, tenant_id, user_id, pipeline_id, provider, domain, pipeline_template, status,
-      parameters, fingerprint, day, attempt, timeout_seconds, max_bytes, max_parallel, created_at, started_at,
-      start_by, launch_refused, config_id, slot, slot_attempt)
-     VALUES (:run, :tenant, :user, :pipeline, :provider, :domain, :template, :status, :parameters,
-      :fingerprint, :day, :attempt, :timeout, :max_bytes, :max_parallel, :created_at, :started_at, :start_by, 0,
-      :config, :slot, :slot_attempt)";
+     (pipeline_logging_id, tenant_id, user_id, pipeline_id, provider, domain, pipeline_template, priority,
+      queued, status, parameters, fingerprint, day, attempt, timeout_seconds, max_bytes, max_parallel,
+      created_at, started_at, start_by, launch_refused, config_id, slot, slot_attempt)
+     VALUES (:run, :tenant, :user, :pipeline, :provider, :domain, :template, :priority, :queued, :status,
+      :parameters, :fingerprint, :day, :attempt, :timeout, :max_bytes, :max_parallel, :created_at, :started_at,
+      :start_by, 0, :config, :slot, :slot_attempt)";
 const GET: &str =
     "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1 AND pipeline_logging_id = ?2";
 const GET_ALL: &str = "SELECT * FROM x_meta_pipeline_runs WHERE tenant_id = ?1
@@ -197,6 +200,8 @@ fn insert(tx: &Transaction<'_>, run: &Run) -> Result<(), PortError> {
         ":provider": run.pipeline.provider(),
         ":domain": run.pipeline.domain(),
         ":template": run.pipeline.name(),
+        ":priority": run.priority,
+        ":queued": run.status == common::run::RunStatus::Queued,
         ":status": run.status.as_str(),
         ":parameters": run.parameters.to_string(),
         ":fingerprint": run.fingerprint,
@@ -297,6 +302,7 @@ fn read_run(row: &Columns<'_>) -> Result<Run, PortError> {
         tenant_id: row.tenant()?,
         user_id: user(row)?,
         pipeline: pipeline(row)?,
+        priority: row.get::<Option<i64>>("priority")?.unwrap_or(OLDER_PRIORITY),
         status,
         slot: slot(row)?,
         parameters: row.json("parameters")?,

@@ -58,6 +58,7 @@ impl World {
             world.warehouse.ensure_dataset(&dataset, &BTreeMap::new()).await.unwrap();
             for (name, definition) in tables::tenant().unwrap() {
                 let table = dataset.table(name).unwrap();
+                let definition = definition.in_dataset(&dataset);
                 world.warehouse.ensure_table(&table, &definition).await.unwrap();
             }
         }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../triggering/caller.rs"]
+#[expect(dead_code, reason = "the triggering tests use the rest")]
+mod caller;
 #[path = "../triggering/launcher.rs"]
 #[expect(dead_code, reason = "the triggering tests use the rest")]
 mod launcher;

@@ -1,5 +1,5 @@
 //! The run's life under every interleaving: requests, duplicates, starts, ends, cancellations, plan changes,
-//! midnight and reaper passes, each cut anywhere, in one thread from one seed.
+//! midnight, bounds of the deployment and reaper passes, each cut anywhere, in one thread from one seed.
 //!
 //! A request is a future that the driver polls by hand, one port call at a time. It may go on, be held back
 //! while hours pass, or die before or after the effect of any call.
@@ -27,6 +27,9 @@ mod world;
 use executions::{Mood, Phase};
 use world::{CONCURRENT, DAILY, TENANTS, World};
 
+/// Slots of the whole deployment where it is bounded: fewer than both tenants' plans allow together.
+const MAX_RUNNING: u32 = 3;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Driver {
@@ -39,7 +42,11 @@ struct Driver {
 impl Driver {
     fn new(seed: u64) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { world: World::new(seed), rng, tasks: Vec::new(), events: Vec::new() }
+        let mut world = World::new(seed);
+        if seed.is_multiple_of(3) {
+            world.bound(MAX_RUNNING);
+        }
+        Self { world, rng, tasks: Vec::new(), events: Vec::new() }
     }
 
     fn pick(&mut self, n: usize) -> usize {
@@ -57,6 +64,10 @@ impl Driver {
     }
 
     fn turn(&mut self, number: usize) {
+        if self.world.gate.policy.max_running.is_some() && self.pick(100) == 0 {
+            let most = self.rng.random_range(0..=MAX_RUNNING);
+            self.change_bound(most);
+        }
         let tenant = TENANTS[self.pick(TENANTS.len())];
         match self.pick(100) {
             0..10 => self.trigger(tenant),
@@ -177,16 +188,25 @@ impl Driver {
         self.world.change_plan(tenant, daily, self.rng.random_range(1..=CONCURRENT), status);
     }
 
+    /// With the deployment's setting its processes change: who was in the middle of something dies.
+    fn change_bound(&mut self, max_running: u32) {
+        self.tasks.clear();
+        self.world.bound(max_running);
+    }
+
     fn change_mood(&mut self) {
         let moods = [Mood::Accepts, Mood::Accepts, Mood::LosesAnswers, Mood::Busy, Mood::Refuses];
         *self.world.executions.mood.lock().unwrap() = moods[self.pick(moods.len())];
     }
 
-    /// Everybody still there goes on to the end, the subscriptions are active and the reaper passes by.
+    /// Everybody still there goes on to the end, the bound is raised, the subscriptions are active and the reaper passes by.
     fn rest(&mut self) {
         *self.world.executions.mood.lock().unwrap() = Mood::Accepts;
         for tenant in TENANTS {
             self.world.change_plan(tenant, DAILY, CONCURRENT, SubscriptionStatus::Active);
+        }
+        if self.world.gate.policy.max_running.is_some() {
+            self.change_bound(MAX_RUNNING);
         }
         let waiting = self.world.waiting();
         // Every pass may bring one run a step on: through each launch, or out of the queue.

@@ -1,6 +1,7 @@
 //! One deployment in one thread: real gate, queue, reaper and SQLite state under a clock and executions
 //! that the driver moves.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -47,6 +48,8 @@ pub(crate) struct World {
     pub(crate) scheduler: scheduler::Context,
     pub(crate) gate: Gate,
     now: Arc<AtomicI64>,
+    /// No more slots are held than this: the bound, or what was held when it was lowered and runs on.
+    ceiling: Cell<usize>,
     finals: HashMap<RunId, (RunStatus, DateTime<Utc>)>,
     claims: HashMap<RunId, u32>,
 }
@@ -97,9 +100,16 @@ impl World {
             scheduler,
             gate,
             now,
+            ceiling: Cell::new(0),
             finals: HashMap::new(),
             claims: HashMap::new(),
         }
+    }
+
+    /// The operator bounds the deployment anew. Nobody may be under way who still goes by the old bound.
+    pub(crate) fn bound(&mut self, max_running: u32) {
+        self.gate.policy.max_running = Some(max_running);
+        self.scheduler.gate.policy.max_running = Some(max_running);
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -194,6 +204,7 @@ impl World {
 
     /// What holds at every moment, whoever is in the middle of what: no more slots than allowed.
     pub(crate) fn check_slots(&self) {
+        let mut held = 0;
         for name in TENANTS {
             let id = TenantId::parse(name).unwrap();
             let row = block_on(Ledger::row(&*self.state, &id)).unwrap().unwrap();
@@ -201,7 +212,13 @@ impl World {
             let working = working.iter().filter(|(_, e)| e.launch.tenant_id == id).count();
             assert!(working <= CONCURRENT as usize, "{name}: {working} at work");
             let active = row.account.entries.iter().filter(|e| e.state == EntryState::Active);
-            assert!(active.count() <= CONCURRENT as usize, "{name}");
+            let active = active.count();
+            assert!(active <= CONCURRENT as usize, "{name}");
+            held += active;
+        }
+        if let Some(bound) = self.gate.policy.max_running {
+            assert!(held <= self.ceiling.get().max(bound as usize), "{held} slots of {bound}");
+            self.ceiling.set(held);
         }
     }
 

@@ -44,6 +44,7 @@ async fn two_hundred_at_once_are_let_in_by_the_plan() {
         webhook_key: Secret::new("webhooks"),
         admin_key: Secret::new(ADMIN),
         isolation: Isolation::Tasks,
+        max_running: None,
         clock: clock.clone(),
         chance: Chance::system(),
     })

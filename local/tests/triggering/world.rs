@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request};
+use axum::http::Request;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::{Chance, Clock};
 use common::events::Event;
@@ -15,7 +15,6 @@ use common::keys::Secret;
 use common::run::{Ending, Run, RunId, RunStatus};
 use common::state::{Ledger, LedgerRow, Page, RunFilter, Runs, Transition};
 use common::submit::{Gate, Policy};
-use common::tenant::TenantId;
 use local::events::mailbox::Mailbox;
 use local::keys::FileKeys;
 use local::node::DataDir;
@@ -28,6 +27,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower::ServiceExt;
 
+pub(crate) use crate::caller::{Answer, Tenant};
 use crate::launcher::Held;
 
 /// The operator's key.
@@ -46,6 +46,7 @@ pub(crate) struct World {
     /// Where run requests wait.
     pub(crate) mailbox: Arc<Mailbox>,
     job: pipeline::Context,
+    onboard: Router,
     events: Mutex<UnboundedReceiver<Event>>,
     /// The functions' routes, without what every server has around them.
     pub(crate) routes: Router,
@@ -101,26 +102,13 @@ impl World {
             slots: state.clone(),
             pushers: admin::operators(&Secret::new(ADMIN)),
         };
-        let context = scheduler::Context {
+        let scheduler = scheduler::Context {
             gate,
             warehouse: warehouse.clone(),
             schedules: state.clone(),
             slots: state.clone(),
             events: publisher.clone(),
         };
-        let operators = admin::operators(&Secret::new(ADMIN));
-        let scheduler = scheduler::app(scheduler::State {
-            context: context.clone(),
-            keyring: trigger.keyring.clone(),
-            operators: operators.clone(),
-            callers: scheduler::Callers {
-                tick: operators.clone(),
-                queue: operators.clone(),
-                cleanup: operators.clone(),
-                events: operators,
-            },
-        });
-        let routes = onboard.merge(trigger::app(trigger.clone())).merge(scheduler);
         let job = pipeline::Context {
             warehouse: warehouse.clone(),
             runs: state.clone(),
@@ -132,10 +120,11 @@ impl World {
             clock: clock.clone(),
             chance: chance.clone(),
         };
-        Self {
-            app: shell(routes.clone(), Options::new(clock.clone(), chance)),
-            routes,
-            scheduler: context,
+        let mut world = Self {
+            app: Router::new(),
+            routes: Router::new(),
+            onboard,
+            scheduler,
             trigger,
             events: Mutex::new(events.finished),
             mailbox: events.mailbox,
@@ -146,7 +135,31 @@ impl World {
             warehouse,
             launcher,
             job,
-        }
+        };
+        world.bound(None);
+        world
+    }
+
+    /// From here on the deployment has so many slots.
+    pub(crate) fn bound(&mut self, max_running: Option<u32>) {
+        self.scheduler.gate.policy.max_running = max_running;
+        self.trigger.gate = self.scheduler.gate.clone();
+        let options = Options::new(self.clock.clone(), self.trigger.gate.chance.clone());
+        let operators = admin::operators(&Secret::new(ADMIN));
+        let scheduler = scheduler::app(scheduler::State {
+            context: self.scheduler.clone(),
+            keyring: self.trigger.keyring.clone(),
+            operators: operators.clone(),
+            callers: scheduler::Callers {
+                tick: operators.clone(),
+                queue: operators.clone(),
+                cleanup: operators.clone(),
+                events: operators,
+            },
+        });
+        let trigger = trigger::app(self.trigger.clone());
+        self.routes = self.onboard.clone().merge(trigger).merge(scheduler);
+        self.app = shell(self.routes.clone(), options);
     }
 
     /// What requests go through.
@@ -248,6 +261,12 @@ impl World {
 
     /// The held execution of a run claims it and ends it at once, without work.
     pub(crate) async fn finish(&self, run: RunId) {
+        let finished = self.end(run).await;
+        self.hear(&finished).await;
+    }
+
+    /// The same, but nobody has heard of it yet.
+    pub(crate) async fn end(&self, run: RunId) -> Event {
         self.claim(run).await;
         let execution = self.launcher.of(run).unwrap();
         let (tenant_id, attempt) = (execution.launch.tenant_id, execution.launch.attempt);
@@ -255,8 +274,12 @@ impl World {
         let end = Transition::EndClaimed { attempt, ending, at: self.clock.now() };
         assert!(self.state.transition(&tenant_id, run, &end).await.unwrap());
         self.launcher.end(&execution.id);
-        let event = Event::RunFinished { tenant_id, run_id: run, attempt };
-        queue::handle(&self.scheduler, &event).await.unwrap();
+        Event::RunFinished { tenant_id, run_id: run, attempt }
+    }
+
+    /// The scheduler hears of an end.
+    pub(crate) async fn hear(&self, event: &Event) {
+        queue::handle(&self.scheduler, event).await.unwrap();
     }
 
     /// The held execution of a run does its work to the end, and what it published is handled.
@@ -310,83 +333,4 @@ pub(crate) fn onboarding(id: &str, plan: &str) -> Value {
 /// The parameters of a billing run over the first day of the sample.
 pub(crate) fn billing() -> Value {
     json!({"date": "2025-11-01"})
-}
-
-/// A tenant and its key.
-pub(crate) struct Tenant {
-    pub(crate) id: String,
-    pub(crate) key: String,
-}
-
-impl Tenant {
-    pub(crate) fn tenant_id(&self) -> TenantId {
-        TenantId::parse(&self.id).unwrap()
-    }
-
-    /// Where the billing template is triggered.
-    pub(crate) fn billing(&self) -> String {
-        format!("/api/v1/pipelines/run/{}/gcp/cost/billing", self.id)
-    }
-
-    /// Where the runs are.
-    pub(crate) fn runs(&self) -> String {
-        format!("/api/v1/pipelines/runs/{}", self.id)
-    }
-
-    /// Where a run is.
-    pub(crate) fn run(&self, run: RunId) -> String {
-        format!("{}/{run}", self.runs())
-    }
-
-    /// A request with the tenant's key and a person.
-    pub(crate) fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
-        let request = Request::builder().method(method).uri(path);
-        request.header("x-api-key", &self.key).header("x-user-id", "alice")
-    }
-
-    pub(crate) fn get(&self, path: &str) -> Request<Body> {
-        self.request("GET", path).body(Body::empty()).unwrap()
-    }
-
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Request<Body> {
-        let request = self.request("POST", path).header("content-type", "application/json");
-        request.body(body.to_string().into()).unwrap()
-    }
-
-    /// The billing run under an `Idempotency-Key`.
-    pub(crate) fn keyed(&self, key: &str, body: &Value) -> Request<Body> {
-        let mut request = self.post(&self.billing(), body);
-        request.headers_mut().insert("idempotency-key", key.parse().unwrap());
-        request
-    }
-}
-
-/// What came back.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Answer {
-    pub(crate) fn run_id(&self) -> RunId {
-        self.body["pipeline_logging_id"].as_str().unwrap().parse().unwrap()
-    }
-
-    /// The last segment of the problem's type; the answer is a whole problem.
-    pub(crate) fn problem(&self) -> &str {
-        let said = &self.body;
-        assert_eq!(self.headers["content-type"], "application/problem+json", "{said}");
-        assert_eq!(said["status"], self.status, "{said}");
-        for member in ["title", "detail", "request_id"] {
-            assert!(said[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {said}");
-        }
-        said["type"].as_str().unwrap().strip_prefix("/problems/").unwrap()
-    }
-
-    /// `Retry-After` in seconds.
-    pub(crate) fn retry_after(&self) -> i64 {
-        self.headers["retry-after"].to_str().unwrap().parse().unwrap()
-    }
 }

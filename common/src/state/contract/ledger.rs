@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{LIMITS, noon, subscription, tenant};
 use crate::clock::Chance;
 use crate::port::PortError;
-use crate::quota::{Account, Change, EntryState, Limit, Outcome};
+use crate::quota::{Account, Change, Entry, EntryState, Limit, Outcome, Slots};
 use crate::run::RunId;
 use crate::state::{Answer, Batch, Item, Ledger, Tenants};
 use crate::tenant::{SubscriptionStatus, TenantId};
@@ -115,7 +115,8 @@ pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
         let items = vec![Item { tenant_id: tenant.clone(), change: change.clone() }];
         let batch = Batch { items, now, day: now.date_naive(), max_running: None };
         let answer = state.apply(&batch).await.unwrap().remove(0);
-        let expected = model.apply(&change, Some(&subscription.limits), now, &mut i64::MAX.clone());
+        let expected =
+            model.apply(&change, Some(&subscription.limits), now, &mut Slots::unbounded());
         model.prune(now);
         assert_eq!(answer.outcome, expected, "{change:?}");
         assert_eq!(answer.counts, model.counts(now.date_naive()), "{change:?}");
@@ -152,7 +153,7 @@ pub async fn the_deployment_and_the_subscription_bound_admission<S: Tenants + Le
     let (a, b) =
         (subscribed(state, "ledger_room_a").await, subscribed(state, "ledger_room_b").await);
     let rows = state.rows().await.unwrap();
-    let is_active = |e: &&crate::quota::Entry| e.state == EntryState::Active;
+    let is_active = |e: &&Entry| e.state == EntryState::Active;
     let active = rows.iter().flat_map(|r| &r.account.entries).filter(is_active).count();
     let most = u32::try_from(active).unwrap() + 2;
     let items = vec![(&a, admit(1, 1)), (&b, admit(2, 2)), (&a, admit(3, 3)), (&b, admit(4, 4))];
@@ -179,4 +180,62 @@ pub async fn the_deployment_and_the_subscription_bound_admission<S: Tenants + Le
     state.create_subscription(&suspended).await.unwrap();
     Ledger::create(state, &stopped).await.unwrap();
     assert_eq!(one(state, &stopped, admit(1, 1)).await.outcome, Outcome::Inactive);
+}
+
+/// Free slots under a bound go to the tenants that wait by their last turn, over several batches too: an
+/// admission that takes a slot is a turn as a start is. Without a bound no turn is counted.
+pub async fn slots_go_round_the_tenants_that_wait<S: Tenants + Ledger>(state: &S) {
+    let (a, b, c) = (
+        subscribed(state, "ledger_turn_a").await,
+        subscribed(state, "ledger_turn_b").await,
+        subscribed(state, "ledger_turn_c").await,
+    );
+    let rows = state.rows().await.unwrap();
+    let is_active = |e: &&Entry| e.state == EntryState::Active;
+    let active = rows.iter().flat_map(|r| &r.account.entries).filter(is_active).count();
+    let most = Some(u32::try_from(active).unwrap() + 2);
+
+    let arrive = [(&a, 1), (&a, 2), (&a, 3), (&a, 4), (&c, 5), (&b, 6), (&b, 7)];
+    let items = arrive.map(|(tenant, n)| (tenant, admit(n, n))).to_vec();
+    let answers = state.apply(&batch(items, most)).await.unwrap();
+    let turn = |answer: &Answer| match &answer.outcome {
+        Outcome::Held { entry, .. } => entry.turn,
+        other => panic!("{other:?}"),
+    };
+    let first = turn(&answers[0]).unwrap();
+    assert_eq!(turn(&answers[1]), Some(first + 1));
+    assert!(answers[2..].iter().all(|a| turn(a).is_none()), "{answers:?}");
+
+    // One slot comes free at a time, whoever had it.
+    let mut holds = vec![(&a, 1), (&a, 2)];
+    let mut order = Vec::new();
+    for n in 2..7 {
+        let (tenant, run) = holds.remove(0);
+        let release = Change::Release { run_id: RunId(Uuid::from_u128(run)), attempt: 1 };
+        let start = Change::Start { up_to: 9, deadline: noon() };
+        let mut items = vec![(tenant, release)];
+        items.extend([&c, &b, &a].map(|tenant| (tenant, start.clone())));
+        let answers = state.apply(&batch(items, most)).await.unwrap();
+        for (answer, tenant) in answers[1..].iter().zip([&c, &b, &a]) {
+            let Outcome::Started(entries) = &answer.outcome else { panic!("{answer:?}") };
+            for entry in entries {
+                assert_eq!(entry.turn, Some(first + n));
+                let run = entry.run_id.0.as_u128();
+                holds.push((tenant, run));
+                order.push(run);
+            }
+        }
+    }
+    assert_eq!(order, [6, 5, 3, 7, 4], "b and c have never started; then the least recent turn");
+    let rows = [&a, &b, &c].map(|tenant| state.row(tenant));
+    let kept =
+        join_all(rows).await.into_iter().map(|row| row.unwrap().unwrap().account.last_turn());
+    let kept: Vec<_> = kept.collect();
+    assert_eq!(kept, [6, 5, 3].map(|n| Some(first + n)));
+
+    let unbounded = subscribed(state, "ledger_turn_none").await;
+    let Outcome::Held { entry, .. } = one(state, &unbounded, admit(1, 1)).await.outcome else {
+        panic!("not held");
+    };
+    assert_eq!((entry.state, entry.turn), (EntryState::Active, None));
 }

@@ -26,6 +26,7 @@ pub fn run(tenant: &TenantId, n: u128, status: RunStatus) -> Run {
         tenant_id: tenant.clone(),
         user_id: UserId::parse("zoë").unwrap(),
         pipeline: TemplateId::new("gcp", "cost", "billing").unwrap(),
+        priority: 200,
         status,
         slot: (n % 3 == 0).then(|| RunSlot {
             config_id: ConfigId(Uuid::from_u128(n)),

@@ -82,6 +82,7 @@ mod tests {
             tenant_id: TenantId::parse("acme").unwrap(),
             user_id: UserId::parse("ada").unwrap(),
             pipeline: "gcp/cost/billing".parse().unwrap(),
+            priority: 100,
             status: RunStatus::Running,
             slot: None,
             parameters: json!({"secret": {"type": "STRING", "value": "parameters stay here"}}),

@@ -108,6 +108,7 @@ impl Scene {
             tenant_id: TenantId::parse("acme").unwrap(),
             user_id: UserId::parse("ada").unwrap(),
             pipeline: "a/b/c".parse().unwrap(),
+            priority: 100,
             status: RunStatus::Running,
             slot: None,
             parameters: serde_json::json!({"day": {"type": "DATE", "value": "2025-11-17"}}),
