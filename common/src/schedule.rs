@@ -81,7 +81,7 @@ impl RetryPolicy {
 }
 
 /// A retry that waits for its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Retry {
     /// The slot.
     pub slot: DateTime<Utc>,

@@ -9,8 +9,8 @@ use axum::extract::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::problem::{FieldError, Kind, Problem};
@@ -59,6 +59,12 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         extract::Json(self.0).into_response()
     }
+}
+
+/// A field of a body as it was sent, whatever it is, also `null`: what is looked at after the shape, so that one
+/// answer names all that is wrong. For `#[serde(default, deserialize_with = "given")]`.
+pub fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 fn declares_json(headers: &HeaderMap) -> bool {

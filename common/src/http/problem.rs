@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::pipeline::{ParamError, params};
 use crate::port::PortError;
 
 mod kind;
@@ -49,6 +50,18 @@ impl FieldError {
     /// A field that was not given.
     pub fn missing(field: impl Into<String>) -> Self {
         Self { field: field.into(), value: None, rule: "is required".to_owned() }
+    }
+}
+
+/// The value as it was sent. The gate keeps it as JSON text, which is none where it was cut or not sent.
+impl From<ParamError> for FieldError {
+    fn from(error: ParamError) -> Self {
+        let ParamError { field, value, rule } = error;
+        match serde_json::from_str::<Value>(&value) {
+            Ok(sent) => Self::new(field, sent, rule),
+            Err(_) if value == params::ABSENT => Self { field, value: None, rule },
+            Err(_) => Self::new(field, value, rule),
+        }
     }
 }
 

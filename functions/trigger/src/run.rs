@@ -8,8 +8,6 @@ use axum::response::{IntoResponse, Response};
 use common::http::extract::{Json, Path};
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use common::http::{Caller, idempotency_key};
-use common::pipeline::ParamError;
-use common::pipeline::params::ABSENT;
 use common::plan::Limits;
 use common::quota::{Counts, Limit};
 use common::run::{Run, RunId, RunStatus};
@@ -152,7 +150,7 @@ pub(crate) fn refused(refusal: Refusal, template: &str, state: &State) -> Proble
             Problem::new(Kind::NotFound, format!("there is no template {}", shown(template)))
         }
         Refusal::Parameters(errors) => {
-            let errors: Vec<FieldError> = errors.into_iter().map(field_error).collect();
+            let errors: Vec<FieldError> = errors.into_iter().map(FieldError::from).collect();
             Problem::invalid(&errors)
         }
         Refusal::Inactive => {
@@ -175,16 +173,6 @@ pub(crate) fn refused(refusal: Refusal, template: &str, state: &State) -> Proble
             Kind::Internal,
             format!("run {run_id} could not be launched and does not count; tell your operator"),
         ),
-    }
-}
-
-/// The value as it was sent. The gate keeps it as JSON text, which is none where it was cut or not sent.
-pub(crate) fn field_error(error: ParamError) -> FieldError {
-    let ParamError { field, value, rule } = error;
-    match serde_json::from_str::<Value>(&value) {
-        Ok(sent) => FieldError::new(field, sent, rule),
-        Err(_) if value == ABSENT => FieldError { field, value: None, rule },
-        Err(_) => FieldError::new(field, value, rule),
     }
 }
 

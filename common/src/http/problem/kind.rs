@@ -71,6 +71,9 @@ kinds! {
     AlreadyCreated = CONFLICT, "already-created", "An earlier request with this Idempotency-Key made it",
         "The thing was made by an earlier request with the same Idempotency-Key, and its secret was in that \
          request's answer alone. If that answer was lost, send the request with a new Idempotency-Key.";
+    TooManySchedules = CONFLICT, "too-many-schedules", "The tenant has as many schedules as it may",
+        "A tenant keeps at most as many schedules as the limit member says, paused ones among them. Delete one \
+         that is not needed, or change it into the one that is.";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large",
         "A request's body holds at most as many bytes as the limit member says. Data is loaded from files, \
          not from requests.";

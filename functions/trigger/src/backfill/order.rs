@@ -1,18 +1,19 @@
 //! A backfill's body, and what it asks for once all of it is checked.
 
 use chrono::{Datelike, NaiveDate};
+use common::http::extract::given;
 use common::http::problem::{FieldError, Problem};
 use common::pipeline::{ParamError, Template, TemplateId};
 use common::run::RunId;
 use common::submit::{Derived, Refusal, Request, check, fingerprint};
 use common::tenant::{TenantId, UserId};
 use common::warehouse::DataType;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::State;
-use crate::run::{Target, field_error, refused};
+use crate::run::{Target, refused};
 
 /// The most days of one request: a leap year.
 const MAX_DAYS: i64 = 366;
@@ -49,11 +50,6 @@ pub(crate) struct BackfillRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = bool)]
     dry_run: Option<Value>,
-}
-
-/// A field that is there, also as null, which no field here may be.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }
 
 /// A backfill whose every day the template takes.
@@ -180,7 +176,7 @@ impl Order {
     }
 
     fn named(&self, error: ParamError, date: NaiveDate) -> FieldError {
-        let error = field_error(error);
+        let error = FieldError::from(error);
         if error.field != self.date_parameter {
             FieldError { field: format!("parameters.{}", error.field), ..error }
         } else if date == self.from {
