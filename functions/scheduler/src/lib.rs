@@ -18,6 +18,7 @@ mod passes;
 pub mod queue;
 pub mod reaper;
 mod resubmit;
+mod schedules;
 pub mod slots;
 mod status;
 pub mod tick;
@@ -90,6 +91,12 @@ fn router() -> OpenApiRouter<State> {
         .routes(routes!(passes::run_event))
         .routes(routes!(resubmit::resubmit))
         .routes(routes!(status::read))
+        .routes(routes!(schedules::read::list, schedules::create::create))
+        .routes(routes!(
+            schedules::read::read,
+            schedules::change::change,
+            schedules::remove::remove
+        ))
 }
 
 /// The function's routes.
