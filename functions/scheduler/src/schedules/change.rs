@@ -9,6 +9,7 @@ use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
 use common::schedule::{CatchUp, Schedule};
 use common::state::ScheduleChange;
 use common::submit::Gate;
+use common::tenant::UserId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -128,7 +129,7 @@ pub(crate) async fn change(
         let change = changed(gate, &read, &sent).map_err(|errors| Problem::invalid(&errors))?;
         if state.context.schedules.change_schedule(&change).await? {
             let fields: Vec<&String> = sent.keys().collect();
-            let user = caller.user_id.as_ref().map(|user| user.as_str());
+            let user = caller.user_id.as_ref().map(UserId::as_str);
             tracing::info!(config.id = %read.config_id, ?fields, user, "schedule changed");
             // A tick may have advanced it meanwhile.
             let now_is = find(&state, &caller, &config).await?;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use common::http::Caller;
 use common::http::extract::Path;
 use common::http::problem::{Problem, ProblemBody};
+use common::tenant::UserId;
 
 use super::{parse, unknown};
 use crate::State;
@@ -38,7 +39,7 @@ pub(crate) async fn remove(
     if !state.context.schedules.delete_schedule(&caller.tenant_id, config_id).await? {
         return Err(unknown());
     }
-    let user = caller.user_id.as_ref().map(|user| user.as_str());
+    let user = caller.user_id.as_ref().map(UserId::as_str);
     tracing::info!(config.id = %config_id, user, "schedule removed");
     Ok(StatusCode::NO_CONTENT)
 }
