@@ -53,9 +53,26 @@ fn a_table_of_an_older_release_gets_what_came_since() {
     let subscription = contract::subscription("shared");
     block_on(open().create_subscription(&subscription)).unwrap();
     let older = rusqlite::Connection::open(&file).unwrap();
-    for table in ["tenants.tenant_subscriptions", "x_meta_pipeline_runs"] {
-        older.execute(&format!("ALTER TABLE \"{table}\" DROP COLUMN max_parallel"), []).unwrap();
+    for (table, column) in [
+        ("tenants.tenant_subscriptions", "max_parallel"),
+        ("x_meta_pipeline_runs", "max_parallel"),
+        ("x_meta_pipeline_runs", "priority"),
+        ("x_meta_pipeline_runs", "queued"),
+    ] {
+        older.execute(&format!("ALTER TABLE \"{table}\" DROP COLUMN {column}"), []).unwrap();
     }
+    older.execute("CREATE TABLE x_meta_pipeline_queue (tenant_id TEXT)", []).unwrap();
+    let ledger = "INSERT INTO \"tenants.tenant_run_ledger\" (tenant_id, entries, days, updated_at)
+        VALUES ('shared', ?1, '[]', 0)";
+    let entry = serde_json::json!([{
+        "run_id": Uuid::nil(), "day": "2026-03-04", "priority": 0, "seq": 1, "state": "QUEUED", "attempt": 1,
+        "token": Uuid::nil(), "deadline": "2026-03-04T12:00:00Z", "closed_at": null,
+    }]);
+    older.execute(ledger, [entry.to_string()]).unwrap();
+    let row = block_on(Ledger::row(&open(), &subscription.tenant_id)).unwrap().unwrap();
+    assert_eq!(row.account.last_turn(), None);
+    let queue = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'x_meta_pipeline_queue'";
+    assert_eq!(older.query_row(queue, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
     let read = block_on(open().create_subscription(&subscription)).unwrap();
     assert_eq!(read.limits.max_parallel, common::plan::steps_at_once());
     assert_eq!(read.limits.max_bytes, subscription.limits.max_bytes);

@@ -54,7 +54,7 @@ fn parse(files: &[(&'static str, &str)]) -> Result<Vec<Named>, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::{ColumnType, Mode};
+    use crate::warehouse::{ColumnType, DatasetName, Mode};
 
     #[test]
     fn every_table_parses_and_names_its_tenant() {
@@ -70,6 +70,24 @@ mod tests {
                 assert!(column(field).is_some_and(|c| c.mode != Mode::Repeated), "{name}.{field}");
             }
             assert!(definition.schema.fields.iter().all(|c| !c.description.is_empty()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_view_of_a_tenants_dataset_reads_that_dataset_alone() {
+        let dataset = DatasetName::parse("acme").unwrap();
+        let views = tenant().unwrap().into_iter().filter_map(|(name, definition)| {
+            definition.in_dataset(&dataset).view.map(|view| (name, view.query))
+        });
+        let views: Vec<_> = views.collect();
+        assert_eq!(
+            views.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            ["x_meta_pipeline_queue"]
+        );
+        for (name, query) in views {
+            let from = query.split("FROM ").skip(1);
+            assert!(from.clone().all(|table| table.starts_with("`acme`.")), "{name}: {query}");
+            assert!(from.count() > 0 && !query.contains('{'), "{name}: {query}");
         }
     }
 

@@ -13,6 +13,7 @@ mod idempotency;
 mod large_body;
 mod launcher;
 mod launches;
+mod queue_view;
 mod refusal;
 mod runs;
 mod subscription;
