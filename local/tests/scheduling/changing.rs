@@ -45,22 +45,22 @@ async fn only_another_cron_or_zone_moves_the_next_slot_and_to_none_that_is_past(
     ];
     for (changes, moved) in cases {
         let (world, acme, made) = overdue().await;
-        let changed = patch(&world, &acme, &made, &changes).await;
+        let answered = patch(&world, &acme, &made, &changes).await;
         let next = moved.unwrap_or("2025-11-17T11:00:00Z");
-        assert_eq!(changed["next_run_time"], next, "{changes}");
+        assert_eq!(answered["next_run_time"], next, "{changes}");
         for (field, value) in changes.as_object().unwrap() {
-            assert_eq!(&changed[field], value, "{changes}");
+            assert_eq!(&answered[field], value, "{changes}");
         }
         for (field, value) in made.as_object().unwrap() {
             let derived = ["next_run_time", "next_run_times", "updated_at"];
             if changes.get(field).is_none() && !derived.contains(&field.as_str()) {
-                assert_eq!(&changed[field], value, "{changes} changed {field}");
+                assert_eq!(&answered[field], value, "{changes} changed {field}");
             }
         }
-        assert_eq!(changed["updated_at"], "2025-11-17T11:03:00Z", "{changes}");
+        assert_eq!(answered["updated_at"], "2025-11-17T11:03:00Z", "{changes}");
         let mut details = read(&world, &acme, &made).await;
         details.as_object_mut().unwrap().remove("slots");
-        assert_eq!(details, changed, "{changes}");
+        assert_eq!(details, answered, "{changes}");
         let [schedule] = &stored(&world, &acme).await[..] else { panic!("one schedule") };
         assert_eq!((schedule.next_run_time, schedule.revision), (Some(at(next)), 2), "{changes}");
         let published = tick(&world).await.published;
@@ -109,8 +109,8 @@ async fn another_cron_while_paused_forgets_what_was_missed() {
     patch(&world, &acme, &made, &json!({"is_active": false, "catchup": "all"})).await;
     world.set_time("2025-11-20T12:00:00Z");
     let changes = json!({"schedule_cron": "0 18 * * *"});
-    let changed = patch(&world, &acme, &made, &changes).await;
-    assert_eq!(changed["next_run_time"], "2025-11-20T17:00:00Z");
+    let answered = patch(&world, &acme, &made, &changes).await;
+    assert_eq!(answered["next_run_time"], "2025-11-20T17:00:00Z");
     patch(&world, &acme, &made, &json!({"is_active": true})).await;
     assert_eq!(tick(&world).await.published, 0);
     world.set_time("2025-11-20T17:00:00Z");
@@ -151,11 +151,11 @@ async fn of_changes_at_once_none_is_lost() {
         for done in futures::future::join_all(asked).await {
             done.unwrap();
         }
-        let changed = read(&world, &acme, &made).await;
+        let answered = read(&world, &acme, &made).await;
         for (field, value) in changes.iter().flat_map(|c| c.as_object().unwrap()) {
-            assert_eq!(&changed[field], value, "{changed}");
+            assert_eq!(&answered[field], value, "{answered}");
         }
-        assert_eq!(changed["next_run_time"], "2025-11-18T09:00:00Z");
+        assert_eq!(answered["next_run_time"], "2025-11-18T09:00:00Z");
         assert_eq!(stored(&world, &acme).await[0].revision, 9);
     }
 }
@@ -174,11 +174,11 @@ async fn a_change_keeps_the_retries_that_wait() {
     common::state::Schedules::plan_retry(&*world.state, schedule.config_id, &retry).await.unwrap();
     let made = json!({"config_id": schedule.config_id.to_string()});
     let changes = json!({"schedule_cron": "0 18 * * *", "retry_count": 0});
-    let changed = patch(&world, &acme, &made, &changes).await;
+    let answered = patch(&world, &acme, &made, &changes).await;
     let waits = json!([
         {"slot": "2025-11-16T11:00:00Z", "attempt": 2, "due_at": "2025-11-17T11:30:00Z"},
     ]);
-    assert_eq!(changed["retries"], waits);
+    assert_eq!(answered["retries"], waits);
     assert_eq!(read(&world, &acme, &made).await["retries"], waits);
 }
 

@@ -52,7 +52,7 @@ async fn a_schedule_has_what_was_sent_and_the_documented_defaults() {
         "updated_at": "2025-11-17T10:00:00Z",
     });
     assert_eq!(answer.body, expected);
-    assert_eq!(list(&world, &acme).await, [expected.clone()]);
+    assert_eq!(list(&world, &acme).await, std::slice::from_ref(&expected));
     let mut details = read(&world, &acme, &answer.body).await;
     assert_eq!(details.as_object_mut().unwrap().remove("slots"), Some(json!([])));
     assert_eq!(details, expected);
