@@ -288,17 +288,14 @@ pub struct SlotRecord {
 
 /// Whether a run that ended so is worth a retry: not where the same happens again, or somebody wanted the end.
 pub fn is_retried(status: RunStatus, kind: Option<FailureKind>) -> bool {
-    match (status, kind) {
-        (RunStatus::Failed, Some(FailureKind::Guard | FailureKind::Template)) => false,
-        (RunStatus::Failed | RunStatus::TimedOut, _) => true,
-        (
-            RunStatus::Queued
-            | RunStatus::Running
-            | RunStatus::Completed
-            | RunStatus::Cancelled
-            | RunStatus::Expired,
-            _,
-        ) => false,
+    match status {
+        RunStatus::Failed => !matches!(kind, Some(FailureKind::Guard | FailureKind::Template)),
+        RunStatus::TimedOut => true,
+        RunStatus::Queued
+        | RunStatus::Running
+        | RunStatus::Completed
+        | RunStatus::Cancelled
+        | RunStatus::Expired => false,
     }
 }
 

@@ -13,6 +13,8 @@ use common::clock::{Chance, Clock};
 use common::events::EventPublisher;
 use common::http::{self, Keyring};
 use common::keys::Secret;
+use common::pipeline::Catalog;
+use common::plan::Plans;
 use common::port::PortError;
 use common::state::tables::{self, CONTROL_DATASET};
 use common::submit::{Gate, Policy};
@@ -172,13 +174,9 @@ impl Node {
         let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
         let warehouse = Arc::new(data_dir.warehouse(&clock)?);
         let key_service = Arc::new(FileKeys::open(&data_dir.path().join("key"), chance.clone())?);
-        let mut onboard = onboard::Config::new(configs.plans);
-        // A tenant named like a dataset that templates read would be read by everybody.
-        let sources = configs.templates.iter().flat_map(|template| &template.sources);
-        onboard.denied.extend(sources.map(|table| table.dataset.as_str().to_owned()));
+        let onboard = onboarding(configs.plans, &configs.templates);
         let templates = Arc::new(configs.templates);
-        let mailbox = Mailbox::open(data_dir.db()?, clock.clone())?;
-        let (publisher, events) = events::channel(mailbox);
+        let (publisher, events) = events::channel(Mailbox::open(data_dir.db()?, clock.clone())?);
         let publisher: Arc<dyn EventPublisher> = Arc::new(publisher);
         let lost = Arc::new(Notify::new());
         let launcher = match isolation {
@@ -213,33 +211,27 @@ impl Node {
             templates,
             clock: clock.clone(),
             chance: chance.clone(),
-            policy: Policy {
-                record_within: TimeDelta::seconds(30),
-                start_within: TimeDelta::seconds(30),
-                max_running,
-                ..Policy::default()
-            },
+            policy: policy(max_running),
         };
+        let operators = admin::operators(&admin_key);
         let onboard = onboard::State {
             tenants: state.clone(),
             ledger: state.clone(),
             warehouse: warehouse.clone(),
             key_service,
             webhook_key,
-            operators: admin::operators(&admin_key),
+            operators: operators.clone(),
             config: Arc::new(onboard),
             clock: clock.clone(),
             chance: chance.clone(),
         };
-        let keyring = Arc::new(Keyring::new(state.clone(), clock.clone()));
         let trigger = trigger::State {
             gate: gate.clone(),
-            keyring,
+            keyring: Arc::new(Keyring::new(state.clone(), clock.clone())),
             schedules: state.clone(),
             slots: state.clone(),
-            pushers: admin::operators(&admin_key),
+            pushers: operators.clone(),
         };
-        let operators = admin::operators(&admin_key);
         let context = scheduler::Context {
             gate,
             warehouse: warehouse.clone(),
@@ -250,18 +242,12 @@ impl Node {
         let scheduler = scheduler::State {
             context: context.clone(),
             keyring: trigger.keyring.clone(),
-            operators: operators.clone(),
-            callers: scheduler::Callers {
-                tick: operators.clone(),
-                queue: operators.clone(),
-                cleanup: operators.clone(),
-                events: operators,
-            },
+            callers: scheduler::Callers::all(&operators),
+            operators,
         };
+        let app = onboard::app(onboard).merge(trigger::app(trigger.clone()));
         Ok(Self {
-            app: onboard::app(onboard)
-                .merge(trigger::app(trigger.clone()))
-                .merge(scheduler::app(scheduler)),
+            app: app.merge(scheduler::app(scheduler)),
             options: http::Options::new(clock, chance),
             scheduler: context,
             trigger,
@@ -308,6 +294,24 @@ impl Node {
             launcher.stop(STOP_WITHIN).await;
         };
         tokio::join!(served, stopped).0
+    }
+}
+
+/// What onboarding is told: a tenant named like a dataset that templates read would be read by everybody.
+fn onboarding(plans: Plans, templates: &Catalog) -> onboard::Config {
+    let mut config = onboard::Config::new(plans);
+    let sources = templates.iter().flat_map(|template| &template.sources);
+    config.denied.extend(sources.map(|table| table.dataset.as_str().to_owned()));
+    config
+}
+
+/// Everything is in this process: what has not happened after half a minute does not happen.
+fn policy(max_running: Option<u32>) -> Policy {
+    Policy {
+        record_within: TimeDelta::seconds(30),
+        start_within: TimeDelta::seconds(30),
+        max_running,
+        ..Policy::default()
     }
 }
 

@@ -81,6 +81,9 @@ mod tests {
     use super::*;
     use crate::schedule::tests::schedule;
 
+    /// Policy, bound and now; the slots that run, whether others are left out, and the next one.
+    type Case = (CatchUp, u32, &'static str, &'static [&'static str], bool, &'static str);
+
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
     }
@@ -91,7 +94,7 @@ mod tests {
             run.iter().map(|slot| slot.format("%d %H:%M").to_string()).collect()
         };
         // Every six hours; the slot of 06:00 on the 3rd is the first that no tick saw.
-        let cases: [(CatchUp, u32, &str, &[&str], bool, &str); 12] = [
+        let cases: [Case; 12] = [
             (CatchUp::Last, 24, "2026-03-03T05:59:59Z", &[], false, "03 06:00"),
             (CatchUp::None, 24, "2026-03-03T06:00:00Z", &["03 06:00"], false, "03 12:00"),
             (CatchUp::None, 24, "2026-03-03T06:02:00Z", &["03 06:00"], false, "03 12:00"),

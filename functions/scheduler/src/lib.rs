@@ -51,6 +51,18 @@ pub struct Callers {
     pub events: Operators,
 }
 
+impl Callers {
+    /// The same for every route.
+    pub fn all(callers: &Operators) -> Self {
+        Self {
+            tick: callers.clone(),
+            queue: callers.clone(),
+            cleanup: callers.clone(),
+            events: callers.clone(),
+        }
+    }
+}
+
 /// What the routes stand on.
 #[derive(Clone)]
 pub struct State {

@@ -29,7 +29,7 @@ pub(crate) struct RunView {
     parameters: Map<String, Json>,
     attempt: u32,
     /// The slot of the schedule that asked for it.
-    schedule: Option<SlotView>,
+    schedule: Option<ScheduledView>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
@@ -42,7 +42,7 @@ pub(crate) struct RunView {
 
 /// Which attempt of which slot of a schedule a run is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SlotView {
+pub(crate) struct ScheduledView {
     #[schema(value_type = String, format = "uuid")]
     config_id: ConfigId,
     /// When the slot was due.
@@ -51,7 +51,7 @@ pub(crate) struct SlotView {
     attempt: u32,
 }
 
-impl From<RunSlot> for SlotView {
+impl From<RunSlot> for ScheduledView {
     fn from(RunSlot { config_id, slot, attempt }: RunSlot) -> Self {
         Self { config_id, slot, attempt }
     }
@@ -73,7 +73,7 @@ impl From<Run> for RunView {
             message: ending.and_then(|e| e.message),
             parameters: plain(&run.parameters),
             attempt: run.attempt,
-            schedule: run.slot.map(SlotView::from),
+            schedule: run.slot.map(ScheduledView::from),
             created_at: run.created_at,
             started_at: run.started_at,
             ended_at: run.ended_at,

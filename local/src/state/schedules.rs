@@ -134,7 +134,7 @@ impl Schedules for SqliteState {
 
     async fn advance(&self, advances: &[Advance], at: DateTime<Utc>) -> Result<usize, PortError> {
         self.db.write(|tx| {
-            let mut advanced = 0;
+            let mut count = 0;
             for advance in advances {
                 let config = advance.config_id.to_string();
                 let Some(mut waiting) = retries(tx, advance.config_id)? else { continue };
@@ -147,10 +147,10 @@ impl Schedules for SqliteState {
                     advance.next_run_time.map(micros),
                     stored(&waiting)?
                 ];
-                advanced += change(tx, ADVANCE, values)?;
+                count += change(tx, ADVANCE, values)?;
             }
             change(tx, NOTE_TICK, [micros(at)])?;
-            Ok(advanced)
+            Ok(count)
         })
     }
 

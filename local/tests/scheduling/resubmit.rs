@@ -6,7 +6,7 @@ use common::events::{Event, RunRequested};
 use common::http::push::Push;
 use common::run::{Ending, FailureKind, RunId, RunStatus};
 use common::schedule::Schedule;
-use common::state::Transition;
+use common::state::{Runs, Transition};
 use local::admin;
 use serde_json::{Value, json};
 
@@ -58,7 +58,6 @@ async fn end(world: &World, run: RunId, status: RunStatus) {
     let kind = (status == RunStatus::Failed).then_some(FailureKind::Step);
     let ending = Ending::of(status, kind, "ended by the test");
     let end = Transition::EndClaimed { attempt: launch.attempt, ending, at: world.clock.now() };
-    use common::state::Runs;
     assert!(world.state.transition(&launch.tenant_id, run, &end).await.unwrap());
 }
 

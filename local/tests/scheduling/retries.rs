@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use common::events::Event;
 use common::run::{Ending, FailureKind, RunId, RunStatus};
 use common::schedule::{RetryPolicy, Schedule};
-use common::state::{Runs, Transition};
+use common::state::{Runs, ScheduleChange, Schedules, Transition};
 use scheduler::queue;
 
 use crate::scheduled::{daily, put, run_of, stored, tick, told};
@@ -110,7 +110,6 @@ async fn an_end_that_nobody_told_of_is_found_by_the_reaper() {
 
 #[tokio::test]
 async fn a_retry_of_a_schedule_that_is_gone_or_paused_does_not_run() {
-    use common::state::{ScheduleChange, Schedules};
     for gone in [true, false] {
         let (world, acme, schedule) = started(RetryPolicy { count: 1, backoff_seconds: 60 }).await;
         fail(&world, &schedule, 1).await;

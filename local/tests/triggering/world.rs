@@ -149,13 +149,8 @@ impl World {
         let scheduler = scheduler::app(scheduler::State {
             context: self.scheduler.clone(),
             keyring: self.trigger.keyring.clone(),
-            operators: operators.clone(),
-            callers: scheduler::Callers {
-                tick: operators.clone(),
-                queue: operators.clone(),
-                cleanup: operators.clone(),
-                events: operators,
-            },
+            callers: scheduler::Callers::all(&operators),
+            operators,
         });
         let trigger = trigger::app(self.trigger.clone());
         self.routes = self.onboard.clone().merge(trigger).merge(scheduler);

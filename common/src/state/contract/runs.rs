@@ -28,7 +28,7 @@ pub fn run(tenant: &TenantId, n: u128, status: RunStatus) -> Run {
         pipeline: TemplateId::new("gcp", "cost", "billing").unwrap(),
         priority: 200,
         status,
-        slot: (n % 3 == 0).then(|| RunSlot {
+        slot: n.is_multiple_of(3).then(|| RunSlot {
             config_id: ConfigId(Uuid::from_u128(n)),
             slot: noon(),
             attempt: 2,
