@@ -24,7 +24,13 @@ async fn started(retry: RetryPolicy) -> (World, Tenant, Schedule) {
 }
 
 /// The run's execution claims it and ends it so; what it tells comes as often as is said.
-async fn end(world: &World, run: RunId, status: RunStatus, kind: Option<FailureKind>, told: u32) {
+pub(crate) async fn end(
+    world: &World,
+    run: RunId,
+    status: RunStatus,
+    kind: Option<FailureKind>,
+    told: u32,
+) {
     world.claim(run).await;
     let launch = world.launcher.of(run).unwrap().launch;
     let ending = Ending::of(status, kind, "ended by the test");

@@ -1,6 +1,6 @@
 //! Whether a schedule's template takes its parameters, on the slots that come.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use common::http::problem::FieldError;
 use common::pipeline::ParamError;
 use common::schedule::Schedule;
@@ -54,8 +54,9 @@ fn refused(gate: &Gate, schedule: &Schedule, slot: DateTime<Utc>) -> Vec<ParamEr
 fn named(error: ParamError, schedule: &Schedule, slot: DateTime<Utc>, later: bool) -> FieldError {
     let FieldError { field, value, rule } = FieldError::from(error);
     let rule = if later {
-        let local = slot.with_timezone(&schedule.zone).fixed_offset();
-        format!("{rule}; the slot of {} breaks it", local.to_rfc3339())
+        let local = slot.with_timezone(&schedule.zone);
+        let local = local.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("{rule}; the slot of {local} breaks it")
     } else {
         rule
     };
