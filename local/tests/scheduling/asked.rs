@@ -110,13 +110,8 @@ pub(crate) fn without_templates(world: &World) -> Router {
     let state = scheduler::State {
         context,
         keyring: world.trigger.keyring.clone(),
-        operators: operators.clone(),
-        callers: scheduler::Callers {
-            tick: operators.clone(),
-            queue: operators.clone(),
-            cleanup: operators.clone(),
-            events: operators,
-        },
+        callers: scheduler::Callers::all(&operators),
+        operators,
     };
     let chance = world.gate().chance.clone();
     shell(scheduler::app(state), Options::new(world.clock.clone(), chance))
