@@ -5,9 +5,8 @@ use axum::http::{HeaderMap, StatusCode};
 use common::http::extract::Json;
 use common::http::problem::{Problem, ProblemBody};
 use common::http::push::Push;
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use crate::queue::Processed;
 use crate::reaper::{self, Report};
 use crate::tick::{self, Ticked};
 use crate::{State, queue};
@@ -32,22 +31,15 @@ pub(crate) async fn trigger(
     Ok(Json(tick::tick(&state.context).await?))
 }
 
-/// What a pass over the queue did.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Processed {
-    /// Queued runs that were started.
-    started: usize,
-}
-
-/// Starts queued runs wherever a place is free.
+/// Frees the places of runs whose end nobody told of, and starts queued runs wherever a place is free.
 ///
-/// Called every minute, for ends of runs that nobody told of.
+/// Called every minute.
 #[utoipa::path(
     post,
     path = "/api/v1/scheduler/process-queue",
     operation_id = "process_queue",
     responses(
-        (status = 200, description = "What was started", body = Processed),
+        (status = 200, description = "What was released and started", body = Processed),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -56,8 +48,7 @@ pub(crate) async fn process_queue(
     headers: HeaderMap,
 ) -> Result<Json<Processed>, Problem> {
     state.callers.queue.authenticate(&headers).await?;
-    let started = queue::process(&state.context).await?;
-    Ok(Json(Processed { started }))
+    Ok(Json(queue::process(&state.context).await?))
 }
 
 /// Settles what dead processes left behind, then starts queued runs.

@@ -1,12 +1,16 @@
 //! The queue: a run that ended frees its slot, and the head of a queue takes it: of its tenant's, or where the
 //! deployment is bounded, of the queue whose turn it is.
 
+use std::collections::HashMap;
+
 use common::events::Event;
 use common::port::PortError;
 use common::quota::{Change, Entry, EntryState, Outcome};
-use common::state::Item;
+use common::run::{Run, RunId};
+use common::state::{Item, LedgerRow};
 use common::submit::{Gate, start};
 use common::tenant::TenantId;
+use serde::Serialize;
 
 use crate::{Context, slots};
 
@@ -44,26 +48,87 @@ async fn release_and_start(context: &Context, release: Item) -> Result<(), PortE
     items.extend(starts_of_all(gate).await?);
     if decide_and_start(gate, items).await? == 0 {
         // Who was queued since the ledger was read found the slot still held.
-        process(context).await?;
+        start_all(context).await?;
     }
     Ok(())
 }
 
-/// Fills every free slot that has somebody waiting; answers how many runs it started.
-pub async fn process(context: &Context) -> Result<usize, PortError> {
-    let items = starts_of_all(&context.gate).await?;
-    if items.is_empty() {
-        return Ok(0);
+/// What a pass over the queue did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Processed {
+    /// Ended runs whose place was still held, as nobody had told of their end.
+    pub released: usize,
+    /// Queued runs that were started.
+    pub started: usize,
+}
+
+/// Does what missed events would have done: releases every ended run, and starts who waits, in one batch.
+pub async fn process(context: &Context) -> Result<Processed, PortError> {
+    let rows = context.gate.ledger.rows().await?;
+    let mut items = Vec::new();
+    for row in &rows {
+        match releases(context, row).await {
+            Ok(missed) => items.extend(missed),
+            Err(error) => {
+                tracing::error!(tenant.id = %row.tenant_id, %error, "ends not looked for")
+            }
+        }
     }
+    let released = items.len();
+    items.extend(starts(&context.gate, &rows));
+    let started = decide_and_start(&context.gate, items).await?;
+    Ok(Processed { released, started })
+}
+
+/// Fills every free slot that has somebody waiting; answers how many runs it started.
+pub async fn start_all(context: &Context) -> Result<usize, PortError> {
+    let items = starts_of_all(&context.gate).await?;
     decide_and_start(&context.gate, items).await
+}
+
+/// What frees the slots of a tenant's runs that have ended.
+async fn releases(context: &Context, row: &LedgerRow) -> Result<Vec<Item>, PortError> {
+    let active = row.account.entries.iter().filter(|entry| entry.state == EntryState::Active);
+    let active: HashMap<RunId, &Entry> = active.map(|entry| (entry.run_id, entry)).collect();
+    if active.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<RunId> = active.keys().copied().collect();
+    let mut items = Vec::new();
+    for run in context.gate.runs.get_all(&row.tenant_id, &ids).await? {
+        if let (true, Some(entry)) = (run.status.is_final(), active.get(&run.run_id)) {
+            slots::settle(context, &run).await?;
+            let change = freeing(entry, &run);
+            items.push(Item { tenant_id: row.tenant_id.clone(), change });
+        }
+    }
+    Ok(items)
+}
+
+/// What frees the slot of a run whose row is final. One that never started, or that the launcher refused, does not
+/// count.
+pub(crate) fn freeing(entry: &Entry, run: &Run) -> Change {
+    let (run_id, attempt) = (entry.run_id, entry.attempt);
+    match entry.state {
+        EntryState::Active if run.launch_refused || run.started_at.is_none() => {
+            Change::Refund { run_id, attempt, from: EntryState::Active }
+        }
+        EntryState::Queued => Change::Refund { run_id, attempt, from: EntryState::Queued },
+        EntryState::Active | EntryState::Done | EntryState::Refunded => {
+            Change::Release { run_id, attempt }
+        }
+    }
 }
 
 /// A start for every tenant that has somebody waiting.
 async fn starts_of_all(gate: &Gate) -> Result<Vec<Item>, PortError> {
-    let rows = gate.ledger.rows().await?;
+    Ok(starts(gate, &gate.ledger.rows().await?))
+}
+
+fn starts(gate: &Gate, rows: &[LedgerRow]) -> Vec<Item> {
     let waits = |state: EntryState| state == EntryState::Queued;
     let waiting = rows.iter().filter(|row| row.account.entries.iter().any(|e| waits(e.state)));
-    Ok(waiting.map(|row| start_item(gate, &row.tenant_id)).collect())
+    waiting.map(|row| start_item(gate, &row.tenant_id)).collect()
 }
 
 fn start_item(gate: &Gate, tenant: &TenantId) -> Item {
@@ -72,6 +137,9 @@ fn start_item(gate: &Gate, tenant: &TenantId) -> Item {
 }
 
 async fn decide_and_start(gate: &Gate, items: Vec<Item>) -> Result<usize, PortError> {
+    if items.is_empty() {
+        return Ok(0);
+    }
     let tenants: Vec<TenantId> = items.iter().map(|item| item.tenant_id.clone()).collect();
     let answers = gate.apply_all(items).await?;
     let mut started: Vec<(TenantId, Entry)> = Vec::new();

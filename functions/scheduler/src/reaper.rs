@@ -50,7 +50,7 @@ pub async fn pass(context: &Context) -> Result<Report, PortError> {
             report.failed += 1;
         }
     }
-    report.started = queue::process(context).await?;
+    report.started = queue::start_all(context).await?;
     Ok(report)
 }
 
@@ -308,18 +308,7 @@ async fn end_and_free(
     Ok(())
 }
 
-/// Frees the slot of a run whose row is final. One that never started, or that the launcher refused, does not
-/// count.
+/// Frees the slot of a run whose row is final.
 async fn free(context: &Context, entry: &Entry, run: &Run) -> Result<(), PortError> {
-    let (run_id, attempt) = (entry.run_id, entry.attempt);
-    let change = match entry.state {
-        EntryState::Active if run.launch_refused || run.started_at.is_none() => {
-            Change::Refund { run_id, attempt, from: EntryState::Active }
-        }
-        EntryState::Queued => Change::Refund { run_id, attempt, from: EntryState::Queued },
-        EntryState::Active | EntryState::Done | EntryState::Refunded => {
-            Change::Release { run_id, attempt }
-        }
-    };
-    context.gate.apply(&run.tenant_id, change).await.map(|_| ())
+    context.gate.apply(&run.tenant_id, queue::freeing(entry, run)).await.map(|_| ())
 }

@@ -1,7 +1,9 @@
 //! `GET /api/v1/scheduler/status`, and the routes that the deployment calls.
 
+use common::run::RunStatus;
 use serde_json::{Value, json};
 
+use crate::retries::end;
 use crate::scheduled::{daily, deliver, put, run_of, told};
 use crate::world::World;
 
@@ -40,7 +42,7 @@ async fn the_routes_run_a_slot_and_the_status_tells_where_it_stands() {
         "last_tick": "2025-11-17T11:00:40Z", "lag_seconds": 0,
     });
     assert_eq!(status(&world).await, running);
-    assert_eq!(call(&world, "process-queue").await, json!({"started": 0}));
+    assert_eq!(call(&world, "process-queue").await, json!({"released": 0, "started": 0}));
 
     let slot = "2025-11-17T11:00:00Z";
     let (one, two) = match world.launcher.of(run_of(&one, slot, 1)) {
@@ -56,4 +58,23 @@ async fn the_routes_run_a_slot_and_the_status_tells_where_it_stands() {
     }
     let rest = status(&world).await;
     assert_eq!((&rest["queued"], &rest["running"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn the_queue_does_what_a_lost_event_would_have_done() {
+    let world = World::new();
+    let acme = world.onboard("acme", "STARTER").await;
+    let schedule = daily(&world, &acme, 1);
+    put(&world, &schedule).await;
+    world.set_time("2025-11-17T11:00:01Z");
+    call(&world, "trigger").await;
+    deliver(&world).await;
+    let waiting = world.accepted(&acme).await;
+    assert_eq!(world.status(&acme, waiting).await, "QUEUED");
+    let run = run_of(&schedule, "2025-11-17T11:00:00Z", 1);
+    end(&world, run, RunStatus::Completed, None, 0).await;
+    assert_eq!(call(&world, "process-queue").await, json!({"released": 1, "started": 1}));
+    assert_eq!(told(&world, &schedule).await, ["17 11:00 1 COMPLETED"]);
+    assert_eq!(world.status(&acme, waiting).await, "RUNNING");
+    assert_eq!(call(&world, "process-queue").await, json!({"released": 0, "started": 0}));
 }
