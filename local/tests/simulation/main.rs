@@ -21,11 +21,15 @@ use rand::{RngExt, SeedableRng};
 
 mod executions;
 mod faults;
+mod mailbox;
 mod nothing;
+mod schedules;
+mod slots;
 mod world;
 
 use executions::{Mood, Phase};
-use world::{CONCURRENT, DAILY, TENANTS, World};
+use schedules::Calendar;
+use world::{CONCURRENT, Quota, SMALL, TENANTS, World};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -34,12 +38,14 @@ struct Driver {
     rng: StdRng,
     tasks: Vec<Task>,
     events: Vec<Event>,
+    /// Where there are schedules.
+    calendar: Option<Calendar>,
 }
 
 impl Driver {
-    fn new(seed: u64) -> Self {
-        let rng = StdRng::seed_from_u64(seed);
-        Self { world: World::new(seed), rng, tasks: Vec::new(), events: Vec::new() }
+    fn new(seed: u64, quota: Quota) -> Self {
+        let (rng, world) = (StdRng::seed_from_u64(seed), World::new(seed, quota));
+        Self { world, rng, tasks: Vec::new(), events: Vec::new(), calendar: None }
     }
 
     fn pick(&mut self, n: usize) -> usize {
@@ -59,6 +65,7 @@ impl Driver {
     fn turn(&mut self, number: usize) {
         let tenant = TENANTS[self.pick(TENANTS.len())];
         match self.pick(100) {
+            _ if self.calendar.is_some() && self.pick(4) == 0 => self.calendar_turn(tenant),
             0..10 => self.trigger(tenant),
             10..55 if !self.tasks.is_empty() => {
                 let index = self.pick(self.tasks.len());
@@ -88,6 +95,7 @@ impl Driver {
         self.world.check_slots();
         if number.is_multiple_of(8) {
             self.world.check_rows();
+            self.check_calendar();
         }
     }
 
@@ -126,7 +134,8 @@ impl Driver {
             Phase::Fresh => self.world.claim(index),
             Phase::Working => {
                 // A run.finished may be lost, or come twice.
-                if let Some(event) = self.world.finish(index) {
+                let fails = self.calendar.is_some() && self.pick(2) == 0;
+                if let Some(event) = self.world.finish(index, fails) {
                     for _ in 0..self.pick(3) {
                         self.events.push(event.clone());
                     }
@@ -173,7 +182,7 @@ impl Driver {
 
     fn change_plan(&mut self, tenant: &str) {
         let status = [SubscriptionStatus::Active, SubscriptionStatus::Suspended][self.pick(4) / 3];
-        let daily = self.rng.random_range(1..=DAILY);
+        let daily = self.rng.random_range(1..=self.world.quota.daily);
         self.world.change_plan(tenant, daily, self.rng.random_range(1..=CONCURRENT), status);
     }
 
@@ -182,20 +191,34 @@ impl Driver {
         *self.world.executions.mood.lock().unwrap() = moods[self.pick(moods.len())];
     }
 
-    /// Everybody still there goes on to the end, the subscriptions are active and the reaper passes by.
+    /// Everybody still there goes on to the end.
+    fn drain(&mut self) {
+        while !self.tasks.is_empty() {
+            self.poll(0);
+            self.world.check_slots();
+        }
+    }
+
+    /// Everybody has gone on to the end, the subscriptions are active and the reaper passes by.
     fn rest(&mut self) {
         *self.world.executions.mood.lock().unwrap() = Mood::Accepts;
+        let daily = self.world.quota.daily;
         for tenant in TENANTS {
-            self.world.change_plan(tenant, DAILY, CONCURRENT, SubscriptionStatus::Active);
+            self.world.change_plan(tenant, daily, CONCURRENT, SubscriptionStatus::Active);
         }
         let waiting = self.world.waiting();
+        if self.calendar.is_some() {
+            self.last_slots();
+        }
         // Every pass may bring one run a step on: through each launch, or out of the queue.
-        for _ in 0..60 {
+        for _ in 0..if self.calendar.is_some() { 400 } else { 60 } {
             self.reap();
-            while !self.tasks.is_empty() {
-                self.poll(0);
-                self.world.check_slots();
+            if self.calendar.is_some() {
+                self.tick();
+                let messages = self.world.mailbox.messages.lock().unwrap().len();
+                (0..messages).for_each(|index| self.deliver_request(index));
             }
+            self.drain();
             self.world.check_told();
             for phase in [Phase::Fresh, Phase::Working] {
                 while !self.world.executions.in_phase(phase).is_empty() {
@@ -203,18 +226,22 @@ impl Driver {
                 }
             }
             self.world.advance(TimeDelta::minutes(1));
+            if self.calendar.is_some() && self.world.is_quiet() {
+                break;
+            }
         }
+        self.check_slots_at_rest();
         self.world.check_at_rest(&waiting);
     }
 }
 
-#[test]
-fn no_interleaving_breaks_a_promise() {
+/// Walks seeds, so many unless more are asked for.
+fn walk(seeds: u64, turns: usize, driver: fn(u64) -> Driver) {
     let more = std::env::var_os("SIMULATION_SEEDS").and_then(|n| n.to_str()?.parse().ok());
-    for seed in 0..more.unwrap_or(60) {
+    for seed in 0..more.unwrap_or(seeds) {
         let turns = std::panic::AssertUnwindSafe(|| {
-            let mut driver = Driver::new(seed);
-            for number in 0..400 {
+            let mut driver = driver(seed);
+            for number in 0..turns {
                 driver.turn(number);
             }
             driver.rest();
@@ -227,20 +254,25 @@ fn no_interleaving_breaks_a_promise() {
 }
 
 #[test]
+fn no_interleaving_breaks_a_promise() {
+    walk(60, 400, |seed| Driver::new(seed, SMALL));
+}
+
+#[test]
+fn no_interleaving_breaks_a_promise_of_schedules() {
+    walk(30, 500, Driver::with_calendar);
+}
+
+#[test]
 fn a_word_of_an_end_that_did_not_come_frees_no_slot() {
-    let mut driver = Driver::new(1);
-    let drain = |driver: &mut Driver| {
-        while !driver.tasks.is_empty() {
-            driver.poll(0);
-        }
-    };
+    let mut driver = Driver::new(1, SMALL);
     driver.trigger("alpha");
-    drain(&mut driver);
+    driver.drain();
     let run = driver.world.all_runs("alpha").remove(0);
     let (tenant_id, run_id, attempt) = (run.tenant_id.clone(), run.run_id, run.attempt);
     driver.events.push(Event::RunFinished { tenant_id, run_id, attempt });
     driver.deliver();
-    drain(&mut driver);
+    driver.drain();
     let row = block_on(Ledger::row(&*driver.world.state, &run.tenant_id)).unwrap().unwrap();
     assert_eq!(row.account.counts(run.day).active, 1);
 }

@@ -7,29 +7,43 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use common::clock::{Chance, Clock};
-use common::events::Event;
+use common::events::{Event, EventPublisher};
+use common::http::Keyring;
 use common::jobs::JobLauncher;
+use common::keys::Secret;
 use common::pipeline::Catalog;
 use common::quota::EntryState;
-use common::run::{Ending, Run, RunId, RunStatus};
+use common::run::{Ending, FailureKind, Run, RunId, RunStatus};
 use common::state::contract::subscription;
-use common::state::{Ledger, Page, RunFilter, Runs, TenantChange, Tenants, Transition};
+use common::state::{
+    Ledger, Page, RunFilter, Runs, Schedules, Slots, TenantChange, Tenants, Transition,
+};
 use common::submit::{Derived, Gate, Policy, Request};
 use common::tenant::{SubscriptionStatus, TenantId, UserId};
 use futures::executor::block_on;
+use local::admin;
 use local::db::Db;
 use local::state::SqliteState;
 use serde_json::Map;
 
 use super::executions::{Executions, Phase};
 use super::faults::Stepped;
-use super::nothing::{Nobody, Nothing};
+use super::mailbox::Mailbox;
+use super::nothing::Nothing;
 
 pub(crate) const TENANTS: [&str; 2] = ["alpha", "beta"];
-/// The quota of a simulated tenant, small so that every limit is met often.
-pub(crate) const DAILY: u32 = 6;
-pub(crate) const MONTHLY: u32 = 9;
 pub(crate) const CONCURRENT: u32 = 2;
+
+/// The quota of a simulated tenant.
+#[derive(Clone, Copy)]
+pub(crate) struct Quota {
+    pub(crate) daily: u32,
+    pub(crate) monthly: u32,
+    pub(crate) queued: u32,
+}
+
+/// Small, so that every limit is met often.
+pub(crate) const SMALL: Quota = Quota { daily: 6, monthly: 9, queued: 3 };
 
 const TEMPLATE: &str = "
 description: One statement.
@@ -46,13 +60,16 @@ pub(crate) struct World {
     pub(crate) executions: Arc<Executions>,
     pub(crate) scheduler: scheduler::Context,
     pub(crate) gate: Gate,
+    pub(crate) trigger: trigger::State,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) quota: Quota,
     now: Arc<AtomicI64>,
     finals: HashMap<RunId, (RunStatus, DateTime<Utc>)>,
     claims: HashMap<RunId, u32>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, quota: Quota) -> Self {
         let start: DateTime<Utc> = "2026-01-30T20:00:00Z".parse().unwrap();
         let now = Arc::new(AtomicI64::new(start.timestamp_micros()));
         let hand = Arc::clone(&now);
@@ -63,10 +80,10 @@ impl World {
         let state = Arc::new(SqliteState::open(db, clock.clone()).unwrap());
         for name in TENANTS {
             let mut subscription = subscription(name);
-            subscription.limits.daily_limit = DAILY;
-            subscription.limits.monthly_limit = MONTHLY;
+            subscription.limits.daily_limit = quota.daily;
+            subscription.limits.monthly_limit = quota.monthly;
             subscription.limits.concurrent_limit = CONCURRENT;
-            subscription.limits.max_queued = 3;
+            subscription.limits.max_queued = quota.queued;
             block_on(state.create_subscription(&subscription)).unwrap();
             block_on(Ledger::create(&*state, &subscription.tenant_id)).unwrap();
         }
@@ -84,18 +101,32 @@ impl World {
             chance: Chance::seeded(seed),
             policy: Policy { queued_for: TimeDelta::hours(3), ..Policy::default() },
         };
+        let mailbox = Arc::new(Mailbox::default());
+        let (schedules, slots): (Arc<dyn Schedules>, Arc<dyn Slots>) =
+            (state.clone(), state.clone());
+        let events: Arc<dyn EventPublisher> = mailbox.clone();
         let scheduler = scheduler::Context {
             gate: gate.clone(),
             warehouse: Arc::new(Nothing),
-            schedules: state.clone(),
-            slots: state.clone(),
-            events: Arc::new(Nobody),
+            schedules: Arc::new(Stepped(schedules)),
+            slots: Arc::new(Stepped(slots)),
+            events: Arc::new(Stepped(events)),
+        };
+        let trigger = trigger::State {
+            gate: gate.clone(),
+            keyring: Arc::new(Keyring::new(state.clone(), gate.clock.clone())),
+            schedules: scheduler.schedules.clone(),
+            slots: scheduler.slots.clone(),
+            pushers: admin::operators(&Secret::new("nobody asks")),
         };
         Self {
             state,
             executions,
             scheduler,
             gate,
+            trigger,
+            mailbox,
+            quota,
             now,
             finals: HashMap::new(),
             claims: HashMap::new(),
@@ -144,7 +175,7 @@ impl World {
     }
 
     /// A working execution ends its run, as the job does; `None` where it was stopped without a request.
-    pub(crate) fn finish(&mut self, index: usize) -> Option<Event> {
+    pub(crate) fn finish(&mut self, index: usize, fails: bool) -> Option<Event> {
         let execution = self.executions.list.lock().unwrap()[index].clone();
         let launch = &execution.launch;
         let run = self.run(&launch.tenant_id, launch.run_id).unwrap();
@@ -153,9 +184,11 @@ impl World {
         let status = match (execution.stop, run.cancel_requested_at) {
             (true, Some(_)) => RunStatus::Cancelled,
             (true, None) => return None,
+            (false, _) if fails => RunStatus::Failed,
             (false, _) => RunStatus::Completed,
         };
-        let ending = Ending::of(status, None, "ended");
+        let kind = (status == RunStatus::Failed).then_some(FailureKind::Step);
+        let ending = Ending::of(status, kind, "ended");
         let end = Transition::EndClaimed { attempt: launch.attempt, ending, at: self.now() };
         assert!(block_on(self.state.transition(&launch.tenant_id, launch.run_id, &end)).unwrap());
         Some(Event::RunFinished {
@@ -230,14 +263,14 @@ impl World {
             let month = |d: &NaiveDate| d.format("%Y-%m").to_string();
             let mut months: BTreeMap<String, u32> = BTreeMap::new();
             for (day, runs) in &counted {
-                assert!(*runs <= DAILY, "{name} ran {runs} on {day}");
+                assert!(*runs <= self.quota.daily, "{name} ran {runs} on {day}");
                 assert!(
                     row.account.days.get(day).copied().unwrap_or(0) >= *runs,
                     "{name} on {day}"
                 );
                 *months.entry(month(day)).or_default() += runs;
             }
-            assert!(months.values().all(|runs| *runs <= MONTHLY), "{name}: {months:?}");
+            assert!(months.values().all(|runs| *runs <= self.quota.monthly), "{name}: {months:?}");
         }
     }
 
