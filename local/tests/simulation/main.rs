@@ -28,6 +28,7 @@ mod slots;
 mod world;
 
 use executions::{Mood, Phase};
+use faults::{Side, stands_at};
 use schedules::Calendar;
 use world::{CONCURRENT, Quota, SMALL, TENANTS, World};
 
@@ -195,7 +196,11 @@ impl Driver {
     fn drain(&mut self) {
         while !self.tasks.is_empty() {
             self.poll(0);
-            self.world.check_slots();
+            if stands_at()
+                .is_some_and(|(call, side)| call.starts_with("ledger") && side == Side::After)
+            {
+                self.world.check_slots();
+            }
         }
     }
 
