@@ -46,17 +46,19 @@ struct Turn(bool);
 impl Future for Turn {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if self.0 {
             return Poll::Ready(());
         }
         self.0 = true;
+        // A future that gathers others polls only those that ask for it.
+        context.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
 /// Calls with a turn on each side: before the effect, and between the effect and its answer.
-async fn stepped<T>(name: &'static str, call: impl Future<Output = T>) -> T {
+pub(crate) async fn stepped<T>(name: &'static str, call: impl Future<Output = T>) -> T {
     AT.set(Some((name, Side::Before)));
     Turn(false).await;
     let answer = call.await;

@@ -11,7 +11,7 @@ use common::warehouse::{
 
 pub(crate) struct Nothing;
 
-fn nothing<T>() -> Result<T, PortError> {
+pub(crate) fn nothing<T>() -> Result<T, PortError> {
     Err(PortError::NotFound("anything".to_owned()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common::events::RunRequested;
 use common::pipeline::TemplateId;
 use common::schedule::{CatchUp, ConfigId, CronSchedule, RetryPolicy, Schedule};
@@ -17,7 +17,7 @@ use super::Driver;
 use super::world::{Quota, TENANTS};
 
 /// Enough for many retries, and met now and then all the same.
-pub(crate) const ROOMY: Quota = Quota { daily: 30, monthly: 45, queued: 10 };
+pub(crate) const ROOMY: Quota = Quota { daily: 30, monthly: 45, queued: 20, tenants: &TENANTS };
 /// No two of them fire at the same minute, so that a slot tells which of them it is of.
 const CRONS: [&str; 4] = ["0 * * * *", "5,20,35,50 * * * *", "12,32,52 * * * *", "47 * * * *"];
 /// Does not fire while a simulation goes on.
@@ -57,7 +57,7 @@ impl Known {
     pub(crate) fn has(&self, slot: DateTime<Utc>) -> bool {
         self.eras.iter().any(|era| {
             let is_within = era.from < slot && era.until.is_none_or(|until| slot <= until);
-            let before = slot - chrono::TimeDelta::microseconds(1);
+            let before = slot - TimeDelta::microseconds(1);
             is_within && era.cron.next(self.made.zone, before) == Some(slot)
         })
     }
@@ -77,7 +77,7 @@ impl Driver {
         driver.calendar = Some(Calendar::default());
         for tenant in TENANTS {
             for policy in 0..POLICIES.len() {
-                driver.make_schedule(tenant, policy);
+                driver.make_schedule(tenant, policy, TimeDelta::zero());
             }
         }
         driver
@@ -97,9 +97,10 @@ impl Driver {
         }
     }
 
-    fn make_schedule(&mut self, tenant: &str, policy: usize) {
+    /// Makes a schedule that no tick has seen since it was made, so long ago.
+    pub(crate) fn make_schedule(&mut self, tenant: &str, policy: usize, ago: TimeDelta) {
         let (catchup, max_catchup, retry) = POLICIES[policy];
-        let now = self.world.now();
+        let now = self.world.now() - ago;
         let cron = CronSchedule::parse(CRONS[self.pick(CRONS.len())]).unwrap();
         let zone = ["UTC", "Asia/Kolkata"][self.pick(2)].parse().unwrap();
         let config_id = ConfigId(Uuid::from_u128(self.rng.random()));
@@ -138,7 +139,7 @@ impl Driver {
         let living: Vec<usize> = (0..known.len()).filter(|i| own(&known[*i])).collect();
         if living.is_empty() {
             let policy = self.pick(POLICIES.len());
-            return self.make_schedule(tenant, policy);
+            return self.make_schedule(tenant, policy, TimeDelta::zero());
         }
         let index = living[self.pick(living.len())];
         match self.pick(8) {
@@ -155,7 +156,7 @@ impl Driver {
                 known.is_deleted = true;
                 known.eras.last_mut().unwrap().until = Some(now);
                 let policy = self.pick(POLICIES.len());
-                self.make_schedule(tenant, policy);
+                self.make_schedule(tenant, policy, TimeDelta::zero());
             }
         }
     }
@@ -224,7 +225,16 @@ impl Driver {
                 let id = known.made.config_id;
                 assert!(published.contains(&(id, *slot)), "{id}: {slot} was never asked for");
             }
-            self.edit(index, |_| {}, Some(QUIET));
+        }
+        self.quieten();
+    }
+
+    /// No schedule fires any more.
+    pub(crate) fn quieten(&mut self) {
+        for index in 0..self.calendar.as_ref().unwrap().known.len() {
+            if !self.calendar.as_ref().unwrap().known[index].is_deleted {
+                self.edit(index, |_| {}, Some(QUIET));
+            }
         }
     }
 }

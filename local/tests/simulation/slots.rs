@@ -10,7 +10,7 @@ use common::tenant::TenantId;
 use futures::executor::block_on;
 
 use super::Driver;
-use super::world::{TENANTS, World};
+use super::world::World;
 
 type SlotId = (ConfigId, DateTime<Utc>);
 
@@ -28,7 +28,7 @@ impl World {
 
     /// The rows alone say it: no second run beside one that is open or has completed.
     fn check_attempts(&self) {
-        for tenant in TENANTS {
+        for tenant in self.quota.tenants {
             for (slot, attempts) in self.runs_of_slots(tenant) {
                 for (expected, (attempt, run)) in (1..).zip(&attempts) {
                     assert_eq!(*attempt, expected, "{slot:?}: an attempt was left out");
@@ -56,7 +56,7 @@ impl World {
                 && self.all_runs(name).iter().all(|run| run.status.is_final())
                 && block_on(self.state.open_attempts(&id)).unwrap().is_empty()
         };
-        self.mailbox.messages.lock().unwrap().is_empty() && TENANTS.iter().all(quiet)
+        self.mailbox.messages.lock().unwrap().is_empty() && self.quota.tenants.iter().all(quiet)
     }
 }
 
@@ -116,7 +116,7 @@ impl Driver {
             }
         }
         let known: HashSet<SlotId> = published.iter().map(|r| (r.config_id, r.slot)).collect();
-        for tenant in TENANTS {
+        for tenant in self.world.quota.tenants {
             let runs = self.world.runs_of_slots(tenant);
             assert!(runs.keys().all(|slot| known.contains(slot)), "a run that nobody asked for");
         }
