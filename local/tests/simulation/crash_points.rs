@@ -57,6 +57,8 @@ struct Batch {
     /// Requests that were not answered yet.
     unanswered: Arc<std::sync::Mutex<BTreeSet<(&'static str, u32)>>>,
     accepted: Arc<AtomicUsize>,
+    /// No key is as high.
+    sent: u32,
     unmet: Vec<Point>,
     met: Vec<(&'static str, &'static str)>,
     spared: u32,
@@ -78,6 +80,7 @@ impl Batch {
             alive: Vec::new(),
             unanswered: Arc::new(std::sync::Mutex::new(keys.collect())),
             accepted: Arc::default(),
+            sent: TRIGGERS,
             unmet: POINTS.to_vec(),
             met: Vec::new(),
             spared: 0,
@@ -109,7 +112,7 @@ impl Batch {
             }
             16..17 => {
                 // Most of the time launches are well.
-                let moods = [Mood::LosesAnswers, Mood::Busy, Mood::Refuses];
+                let moods = [Mood::LosesAnswers, Mood::Busy, Mood::Refuses, Mood::Refuses];
                 let mood = moods.get(self.driver.pick(12)).copied().unwrap_or(Mood::Accepts);
                 *self.world().executions.mood.lock().unwrap() = mood;
             }
@@ -182,9 +185,13 @@ impl Batch {
 
     /// A client sends a request, and sends it again until it is answered.
     fn trigger(&mut self) {
-        let waiting: Vec<_> = self.unanswered.lock().unwrap().iter().copied().collect();
+        let mut waiting: Vec<_> = self.unanswered.lock().unwrap().iter().copied().collect();
         if waiting.is_empty() {
-            return;
+            // Goes on where a death of a request, or of what becomes of it, has not come yet.
+            let one_more = (TENANTS[self.driver.pick(TENANTS.len())], self.sent);
+            waiting.push(one_more);
+            self.unanswered.lock().unwrap().insert(one_more);
+            self.sent += 1;
         }
         let (tenant, key) = waiting[self.driver.pick(waiting.len())];
         let (gate, request) = (self.world().gate.clone(), World::request(tenant, Some(key)));
@@ -407,6 +414,6 @@ async fn live(seed: u64) {
     }
     println!("{} deaths in {turns} turns", batch.met.len());
     println!("{accepted} requests, {} slots: {ends:?}", slots.len());
-    assert_eq!(accepted, TENANTS.len() * TRIGGERS as usize);
+    assert_eq!(accepted, (TENANTS.len() - 1) * TRIGGERS as usize + batch.sent as usize);
     assert!(accepted + slots.len() >= 200);
 }
