@@ -397,7 +397,7 @@ async fn live(seed: u64) {
         }
         assert!(turns < 60_000, "never came to {:?}", batch.unmet);
     }
-    batch.driver.quieten();
+    batch.driver.last_slots();
     batch.rest().await;
 
     let ends = batch.check_work();

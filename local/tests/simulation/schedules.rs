@@ -230,7 +230,7 @@ impl Driver {
     }
 
     /// No schedule fires any more.
-    pub(crate) fn quieten(&mut self) {
+    fn quieten(&mut self) {
         for index in 0..self.calendar.as_ref().unwrap().known.len() {
             if !self.calendar.as_ref().unwrap().known[index].is_deleted {
                 self.edit(index, |_| {}, Some(QUIET));

@@ -31,7 +31,7 @@ const fn at(name: &'static str, process: Process, call: &'static str, side: Side
 }
 
 /// Every one of them is met at least once.
-pub(crate) const POINTS: [Point; 38] = [
+pub(crate) const POINTS: [Point; 39] = [
     at("recording: admitted, no row", Process::Gate, "ledger.admit", After),
     at("recording: a slot's run admitted, no row", Process::Requests, "ledger.admit", After),
     at("recording: without a row, nothing given back", Process::Reaper, "ledger.refund", Before),
@@ -76,6 +76,7 @@ pub(crate) const POINTS: [Point; 38] = [
     at("cancelling: asked for, nobody told", Process::Cancel, "runs.request_cancel", After),
     at("cancelling: given back, the row QUEUED", Process::Cancel, "ledger.refund", After),
     at("cancelling: the execution not told", Process::Cancel, "jobs.cancel", Before),
+    at("schedule: due, not published", Process::Tick, "events.run_requested", Before),
     at("schedule: published, not advanced", Process::Tick, "events.run_requested", After),
     at("schedule: requested, not recorded", Process::Requests, "slots.begin", Before),
     at("schedule: recorded, not decided", Process::Requests, "slots.begin", After),
