@@ -9,7 +9,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
 use common::quota::EntryState;
-use common::run::{Run, RunId, RunStatus};
+use common::run::{FailureKind, Run, RunId, RunStatus};
 use common::schedule::{CatchUp, ConfigId, CronSchedule, RetryPolicy, Schedule, SlotState};
 use common::state::{Created, Ledger, Page, RunFilter, Runs, Schedules, Slots};
 use common::tenant::{TenantId, UserId};
@@ -33,8 +33,8 @@ const SEED: u64 = 3;
 const KILLS: usize = 20;
 const TENANTS: [&str; 5] = ["chaos_a", "chaos_b", "chaos_c", "chaos_d", "chaos_e"];
 /// Each tenant's requests, and the slots of its schedule that nobody has seen when the server starts.
-const TRIGGERS: i64 = 30;
-const SLOTS: i64 = 10;
+const TRIGGERS: u32 = 30;
+const SLOTS: u32 = 10;
 /// Requests under way at once.
 const AT_ONCE: usize = 6;
 
@@ -62,7 +62,7 @@ steps:
 
 /// A schedule of every day at midnight, made so many days ago.
 fn schedule(tenant: &str, now: DateTime<Utc>) -> Schedule {
-    let made = now - TimeDelta::days(SLOTS);
+    let made = now - TimeDelta::days(SLOTS.into());
     let cron = CronSchedule::parse("0 0 * * *").unwrap();
     let parameters = json!({"mark": "{{ slot_date }}"});
     Schedule {
@@ -91,8 +91,8 @@ fn schedule(tenant: &str, now: DateTime<Utc>) -> Schedule {
 /// What the tenants' systems know of their requests.
 struct Requests {
     /// Those without an answer, by tenant and key; each is sent again until it has one.
-    unanswered: BTreeSet<(usize, i64)>,
-    accepted: BTreeMap<(usize, i64), RunId>,
+    unanswered: BTreeSet<(usize, u32)>,
+    accepted: BTreeMap<(usize, u32), RunId>,
 }
 
 impl Requests {
@@ -102,7 +102,7 @@ impl Requests {
         Self { unanswered: all.collect(), accepted: BTreeMap::new() }
     }
 
-    fn answered(&mut self, key: (usize, i64), answer: Option<(u16, Json)>) {
+    fn answered(&mut self, key: (usize, u32), answer: Option<(u16, Json)>) {
         // Anything else has it sent again: the server is gone, or does not know yet.
         let Some((200 | 202, answer)) = answer else { return };
         self.unanswered.remove(&key);
@@ -180,7 +180,8 @@ async fn check_ends(state: &SqliteState, requests: &Requests) -> BTreeMap<String
         let records =
             state.newest_attempts(&id, schedule(name, DateTime::UNIX_EPOCH).config_id, 100);
         let records = records.await.unwrap();
-        assert_eq!((slots.len(), records.len()), (SLOTS as usize, SLOTS as usize), "{name}");
+        assert_eq!(u32::try_from(slots.len()), Ok(SLOTS), "{name}");
+        assert_eq!(records.len(), slots.len(), "{name}");
         for record in records {
             let run = slots.iter().find(|run| run.run_id == record.key.run_id()).unwrap();
             assert_eq!(record.state, SlotState::of(run.status), "{record:?}");
@@ -189,7 +190,7 @@ async fn check_ends(state: &SqliteState, requests: &Requests) -> BTreeMap<String
             assert!(run.status.is_final(), "{run:?}");
             let kind = run.ending.as_ref().unwrap().failure_kind;
             assert_eq!(run.status == RunStatus::Failed, kind.is_some(), "{run:?}");
-            *ends.entry((run.status.as_str(), kind.map(|kind| kind.as_str()))).or_default() += 1;
+            *ends.entry((run.status.as_str(), kind.map(FailureKind::as_str))).or_default() += 1;
             let mark = run.parameters["mark"]["value"].to_string();
             ended.insert(format!("{name} {}", mark.trim_matches('"')), run);
         }
@@ -232,9 +233,9 @@ async fn two_hundred_runs_outlive_twenty_kills_and_none_is_lost_or_run_twice() {
             server = Server::start(&data, &with).await;
         }
     }
-    let all = TENANTS.len() as i64 * (TRIGGERS + SLOTS);
+    let all = TENANTS.map(|_| TRIGGERS + SLOTS).iter().sum::<u32>();
     let look = |requests: &Requests| {
-        (requests.unanswered.is_empty() && i64::from(watch.ended()) == all).then_some(())
+        (requests.unanswered.is_empty() && watch.ended() == all).then_some(())
     };
     requests.send_until("the end of all runs", &server, &tenants, look).await;
     for tenant in &tenants {
@@ -278,6 +279,6 @@ async fn two_hundred_runs_outlive_twenty_kills_and_none_is_lost_or_run_twice() {
             }
         }
     }
-    assert_eq!(ended.len() as i64, all);
+    assert_eq!(u32::try_from(ended.len()), Ok(all));
     println!("{all} runs in {:?}", began.elapsed());
 }
