@@ -79,7 +79,7 @@ pub async fn handle(state: &State, requested: &RunRequested) -> Result<(), PortE
         Begun::Record(record) if record.state == SlotState::Pending => {}
         Begun::Record(record) => {
             tracing::debug!(config.id = %config_id, state = %record.state, "delivered again");
-            return Ok(());
+            return follow_run(state, &key, record.state).await;
         }
         // The end of the attempt before is not recorded yet: this one waits for it.
         Begun::Other(other) if other.state.is_open() && other.key.attempt < attempt => {
@@ -103,7 +103,17 @@ pub async fn handle(state: &State, requested: &RunRequested) -> Result<(), PortE
     let at = state.gate.clock.now();
     state.slots.settle_attempt(&key, to, reason.as_deref(), at).await?;
     tracing::info!(config.id = %config_id, %slot, attempt, state = %to, reason, "slot decided");
-    Ok(())
+    follow_run(state, &key, to).await
+}
+
+/// Corrects a record that says there is no run: another delivery, which may be dead by now, was let in where this
+/// one was not.
+async fn follow_run(state: &State, key: &SlotKey, recorded: SlotState) -> Result<(), PortError> {
+    if recorded.has_run() || state.gate.runs.get(&key.tenant_id, key.run_id()).await?.is_none() {
+        return Ok(());
+    }
+    let at = state.gate.clock.now();
+    state.slots.settle_attempt(key, SlotState::Submitted, None, at).await.map(|_| ())
 }
 
 /// What the gate makes of a slot.

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::process::{PATIENCE, load_billing_export, rows, until};
 use super::server::{Server, Tenant};
 
+mod chaos;
 mod executions;
 mod kill_matrix;
 mod outlived;

@@ -123,8 +123,19 @@ impl Server {
         template: &str,
         key: &str,
     ) -> Option<(u16, Json)> {
+        self.trigger_with(tenant, template, key, &json!({})).await
+    }
+
+    /// The same, with parameters.
+    pub(crate) async fn trigger_with(
+        &self,
+        tenant: &Tenant,
+        template: &str,
+        key: &str,
+        params: &Json,
+    ) -> Option<(u16, Json)> {
         let path = format!("/api/v1/pipelines/run/{}/{template}", tenant.id);
-        let request = self.request("POST", &path, &json!({})).header("Idempotency-Key", key);
+        let request = self.request("POST", &path, params).header("Idempotency-Key", key);
         let request = request.header("X-API-Key", &tenant.key).header("X-User-ID", "tester");
         let answer = request.send().await.ok()?;
         Some((answer.status().as_u16(), answer.json().await.ok()?))

@@ -1,9 +1,8 @@
-//! A warehouse in which no statement was ever begun, and events that nobody hears.
+//! A warehouse in which no statement was ever begun.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use common::events::{Event, EventPublisher};
 use common::port::PortError;
 use common::warehouse::{
     DatasetName, DryRun, Ensured, Export, JobId, JobOptions, JobState, Load, Query, Rows,
@@ -12,7 +11,7 @@ use common::warehouse::{
 
 pub(crate) struct Nothing;
 
-fn nothing<T>() -> Result<T, PortError> {
+pub(crate) fn nothing<T>() -> Result<T, PortError> {
     Err(PortError::NotFound("anything".to_owned()))
 }
 
@@ -63,14 +62,5 @@ impl Warehouse for Nothing {
 
     async fn cancel(&self, _: &JobId) -> Result<JobState, PortError> {
         Ok(JobState::Unknown)
-    }
-}
-
-pub(crate) struct Nobody;
-
-#[async_trait]
-impl EventPublisher for Nobody {
-    async fn publish(&self, _: &[Event]) -> Result<(), PortError> {
-        Ok(())
     }
 }

@@ -8,38 +8,61 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use common::clock::{Chance, Clock};
-use common::events::Event;
+use common::events::{Event, EventPublisher};
+use common::http::Keyring;
 use common::jobs::JobLauncher;
+use common::keys::Secret;
 use common::pipeline::Catalog;
 use common::quota::EntryState;
-use common::run::{Ending, Run, RunId, RunStatus};
+use common::run::{Ending, FailureKind, Run, RunId, RunStatus};
 use common::state::contract::subscription;
-use common::state::{Ledger, Page, RunFilter, Runs, TenantChange, Tenants, Transition};
+use common::state::{
+    Ledger, Page, RunFilter, Runs, Schedules, Slots, TenantChange, Tenants, Transition,
+};
 use common::submit::{Derived, Gate, Policy, Request};
 use common::tenant::{SubscriptionStatus, TenantId, UserId};
 use futures::executor::block_on;
+use local::admin;
 use local::db::Db;
 use local::state::SqliteState;
 use serde_json::Map;
 
 use super::executions::{Executions, Phase};
 use super::faults::Stepped;
-use super::nothing::{Nobody, Nothing};
+use super::mailbox::Mailbox;
+use super::nothing::Nothing;
 
 pub(crate) const TENANTS: [&str; 2] = ["alpha", "beta"];
-/// The quota of a simulated tenant, small so that every limit is met often.
-pub(crate) const DAILY: u32 = 6;
-pub(crate) const MONTHLY: u32 = 9;
 pub(crate) const CONCURRENT: u32 = 2;
 
+/// The quota of a simulated tenant.
+#[derive(Clone, Copy)]
+pub(crate) struct Quota {
+    pub(crate) daily: u32,
+    pub(crate) monthly: u32,
+    pub(crate) queued: u32,
+    pub(crate) tenants: &'static [&'static str],
+}
+
+/// Small, so that every limit is met often.
+pub(crate) const SMALL: Quota = Quota { daily: 6, monthly: 9, queued: 3, tenants: &TENANTS };
+
 const TEMPLATE: &str = "
-description: One statement.
+description: Two statements.
 steps:
   - id: only
     type: sql
     query: SELECT 1 AS one
     target: {table: ones}
     mode: replace
+    retries: {max_attempts: 2}
+  - id: then
+    type: sql
+    depends_on: [only]
+    query: SELECT 2 AS two
+    target: {table: twos}
+    mode: replace
+    retries: {max_attempts: 2}
 ";
 
 pub(crate) struct World {
@@ -47,6 +70,9 @@ pub(crate) struct World {
     pub(crate) executions: Arc<Executions>,
     pub(crate) scheduler: scheduler::Context,
     pub(crate) gate: Gate,
+    pub(crate) trigger: trigger::State,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) quota: Quota,
     now: Arc<AtomicI64>,
     /// No more slots are held than this: the bound, or what was held when it was lowered and runs on.
     ceiling: Cell<usize>,
@@ -55,7 +81,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, quota: Quota) -> Self {
         let start: DateTime<Utc> = "2026-01-30T20:00:00Z".parse().unwrap();
         let now = Arc::new(AtomicI64::new(start.timestamp_micros()));
         let hand = Arc::clone(&now);
@@ -64,12 +90,12 @@ impl World {
         });
         let db = Arc::new(Db::in_memory().unwrap());
         let state = Arc::new(SqliteState::open(db, clock.clone()).unwrap());
-        for name in TENANTS {
+        for name in quota.tenants {
             let mut subscription = subscription(name);
-            subscription.limits.daily_limit = DAILY;
-            subscription.limits.monthly_limit = MONTHLY;
+            subscription.limits.daily_limit = quota.daily;
+            subscription.limits.monthly_limit = quota.monthly;
             subscription.limits.concurrent_limit = CONCURRENT;
-            subscription.limits.max_queued = 3;
+            subscription.limits.max_queued = quota.queued;
             block_on(state.create_subscription(&subscription)).unwrap();
             block_on(Ledger::create(&*state, &subscription.tenant_id)).unwrap();
         }
@@ -87,18 +113,32 @@ impl World {
             chance: Chance::seeded(seed),
             policy: Policy { queued_for: TimeDelta::hours(3), ..Policy::default() },
         };
+        let mailbox = Arc::new(Mailbox::default());
+        let (schedules, slots): (Arc<dyn Schedules>, Arc<dyn Slots>) =
+            (state.clone(), state.clone());
+        let events: Arc<dyn EventPublisher> = mailbox.clone();
         let scheduler = scheduler::Context {
             gate: gate.clone(),
             warehouse: Arc::new(Nothing),
-            schedules: state.clone(),
-            slots: state.clone(),
-            events: Arc::new(Nobody),
+            schedules: Arc::new(Stepped(schedules)),
+            slots: Arc::new(Stepped(slots)),
+            events: Arc::new(Stepped(events)),
+        };
+        let trigger = trigger::State {
+            gate: gate.clone(),
+            keyring: Arc::new(Keyring::new(state.clone(), gate.clock.clone())),
+            schedules: scheduler.schedules.clone(),
+            slots: scheduler.slots.clone(),
+            pushers: admin::operators(&Secret::new("nobody asks")),
         };
         Self {
             state,
             executions,
             scheduler,
             gate,
+            trigger,
+            mailbox,
+            quota,
             now,
             ceiling: Cell::new(0),
             finals: HashMap::new(),
@@ -110,6 +150,7 @@ impl World {
     pub(crate) fn bound(&mut self, max_running: u32) {
         self.gate.policy.max_running = Some(max_running);
         self.scheduler.gate.policy.max_running = Some(max_running);
+        self.trigger.gate.policy.max_running = Some(max_running);
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -154,7 +195,7 @@ impl World {
     }
 
     /// A working execution ends its run, as the job does; `None` where it was stopped without a request.
-    pub(crate) fn finish(&mut self, index: usize) -> Option<Event> {
+    pub(crate) fn finish(&mut self, index: usize, fails: bool) -> Option<Event> {
         let execution = self.executions.list.lock().unwrap()[index].clone();
         let launch = &execution.launch;
         let run = self.run(&launch.tenant_id, launch.run_id).unwrap();
@@ -163,9 +204,11 @@ impl World {
         let status = match (execution.stop, run.cancel_requested_at) {
             (true, Some(_)) => RunStatus::Cancelled,
             (true, None) => return None,
+            (false, _) if fails => RunStatus::Failed,
             (false, _) => RunStatus::Completed,
         };
-        let ending = Ending::of(status, None, "ended");
+        let kind = (status == RunStatus::Failed).then_some(FailureKind::Step);
+        let ending = Ending::of(status, kind, "ended");
         let end = Transition::EndClaimed { attempt: launch.attempt, ending, at: self.now() };
         assert!(block_on(self.state.transition(&launch.tenant_id, launch.run_id, &end)).unwrap());
         Some(Event::RunFinished {
@@ -204,13 +247,21 @@ impl World {
 
     /// What holds at every moment, whoever is in the middle of what: no more slots than allowed.
     pub(crate) fn check_slots(&self) {
-        let mut held = 0;
-        for name in TENANTS {
+        for name in self.quota.tenants {
             let id = TenantId::parse(name).unwrap();
-            let row = block_on(Ledger::row(&*self.state, &id)).unwrap().unwrap();
             let working = self.executions.in_phase(Phase::Working);
             let working = working.iter().filter(|(_, e)| e.launch.tenant_id == id).count();
             assert!(working <= CONCURRENT as usize, "{name}: {working} at work");
+        }
+        self.check_slots_held();
+    }
+
+    /// The same of the ledger alone.
+    pub(crate) fn check_slots_held(&self) {
+        let mut held = 0;
+        for name in self.quota.tenants {
+            let id = TenantId::parse(name).unwrap();
+            let row = block_on(Ledger::row(&*self.state, &id)).unwrap().unwrap();
             let active = row.account.entries.iter().filter(|e| e.state == EntryState::Active);
             let active = active.count();
             assert!(active <= CONCURRENT as usize, "{name}");
@@ -224,7 +275,7 @@ impl World {
 
     /// The same of the rows: what is final stays, nothing works twice, no day or month is overdrawn.
     pub(crate) fn check_rows(&mut self) {
-        for name in TENANTS {
+        for name in self.quota.tenants {
             let id = TenantId::parse(name).unwrap();
             let row = block_on(Ledger::row(&*self.state, &id)).unwrap().unwrap();
             let mut counted: BTreeMap<NaiveDate, u32> = BTreeMap::new();
@@ -247,21 +298,22 @@ impl World {
             let month = |d: &NaiveDate| d.format("%Y-%m").to_string();
             let mut months: BTreeMap<String, u32> = BTreeMap::new();
             for (day, runs) in &counted {
-                assert!(*runs <= DAILY, "{name} ran {runs} on {day}");
+                assert!(*runs <= self.quota.daily, "{name} ran {runs} on {day}");
                 assert!(
                     row.account.days.get(day).copied().unwrap_or(0) >= *runs,
                     "{name} on {day}"
                 );
                 *months.entry(month(day)).or_default() += runs;
             }
-            assert!(months.values().all(|runs| *runs <= MONTHLY), "{name}: {months:?}");
+            assert!(months.values().all(|runs| *runs <= self.quota.monthly), "{name}: {months:?}");
         }
     }
 
     /// Runs that wait for a slot, whose end nobody has asked for and that will not be too old in an hour.
     pub(crate) fn waiting(&self) -> Vec<Run> {
         let young = self.now() - TimeDelta::minutes(110);
-        let mut runs: Vec<Run> = TENANTS.iter().flat_map(|name| self.all_runs(name)).collect();
+        let mut runs: Vec<Run> =
+            self.quota.tenants.iter().flat_map(|name| self.all_runs(name)).collect();
         runs.retain(|run| {
             run.status == RunStatus::Queued
                 && run.cancel_requested_at.is_none()
@@ -286,7 +338,7 @@ impl World {
             let run = self.run(&run.tenant_id, run.run_id).unwrap();
             assert_ne!(run.status, RunStatus::Expired, "{} was never started", run.run_id);
         }
-        for name in TENANTS {
+        for name in self.quota.tenants {
             let id = TenantId::parse(name).unwrap();
             let row = block_on(Ledger::row(&*self.state, &id)).unwrap().unwrap();
             let open = |state| matches!(state, EntryState::Queued | EntryState::Active);

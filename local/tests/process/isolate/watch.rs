@@ -60,6 +60,12 @@ impl Watch {
         self.has("x_meta_pipeline_runs", "ended_at IS NOT NULL", run_id)
     }
 
+    /// How many runs have ended.
+    pub(crate) fn ended(&self) -> u32 {
+        let sql = "SELECT COUNT(*) FROM x_meta_pipeline_runs WHERE ended_at IS NOT NULL";
+        self.db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
     /// How long a run took from its claim to its end.
     pub(crate) fn worked(&self, run_id: &str) -> Duration {
         let sql =
