@@ -70,7 +70,7 @@ pub async fn process(context: &Context) -> Result<Processed, PortError> {
         match releases(context, row).await {
             Ok(missed) => items.extend(missed),
             Err(error) => {
-                tracing::error!(tenant.id = %row.tenant_id, %error, "ends not looked for")
+                tracing::error!(tenant.id = %row.tenant_id, %error, "ends not looked for");
             }
         }
     }
