@@ -183,3 +183,26 @@ fn a_slot_that_was_refused_and_let_in_at_once_has_a_run() {
     driver.drain();
     assert_eq!(state_of(&driver, &message), SlotState::Submitted);
 }
+
+#[test]
+fn a_slot_that_was_refused_before_it_was_let_in_is_found_by_the_reaper() {
+    let (mut driver, message) = due();
+    let tenant = message.request.tenant_id.as_str();
+    let change = |driver: &Driver, daily| {
+        driver.world.change_plan(tenant, daily, 2, SubscriptionStatus::Active);
+    };
+    change(&driver, 0);
+    driver.deliver_request(0);
+    poll_to(&mut driver, "slots.settle");
+    change(&driver, 9);
+    driver.deliver_request(0);
+    poll_to(&mut driver, "runs.insert");
+    // The refusal is recorded while the other has no row yet, and that one dies with its row.
+    while !driver.poll(0) {}
+    assert_eq!(state_of(&driver, &message), SlotState::SkippedQuota);
+    poll_to(&mut driver, "jobs.launch");
+    driver.tasks.clear();
+    driver.reap();
+    driver.drain();
+    assert_eq!(state_of(&driver, &message), SlotState::Submitted);
+}
