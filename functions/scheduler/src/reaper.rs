@@ -10,6 +10,7 @@
 //! | RUNNING, unclaimed past its start deadline | the next attempt; after the third FAILED |
 //! | RUNNING, claimed, the execution gone | ending its statements, then FAILED or CANCELLED, then a release |
 //! | a row that has not ended, its entry closed or of a later admission | the end that closed the entry |
+//! | a run of a slot whose record says that it has none | the record follows the run |
 //! | an open record of a slot whose run has ended | the run's end, after the retry that it may be worth |
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use common::jobs::ExecutionState;
 use common::port::PortError;
 use common::quota::{Change, Entry, EntryState, Outcome};
 use common::run::{Ending, FailureKind, Run, RunId, RunStatus};
+use common::schedule::SlotKey;
 use common::state::{LedgerRow, Transition};
 use common::submit::{launch, start};
 use common::tenant::TenantId;
@@ -68,6 +70,7 @@ async fn settle_tenant(
         .into_iter()
         .map(|run| (run.run_id, run))
         .collect();
+    let scheduled: Vec<SlotKey> = unfinished.values().filter_map(slots::key).collect();
     let is_open = |e: &&Entry| matches!(e.state, EntryState::Queued | EntryState::Active);
     for entry in row.account.entries.iter().filter(is_open) {
         let run = unfinished.remove(&entry.run_id);
@@ -80,7 +83,7 @@ async fn settle_tenant(
     if !unfinished.is_empty() {
         settle_unheld(context, tenant, unfinished, report).await?;
     }
-    slots::catch_up(context, tenant).await
+    slots::catch_up(context, tenant, &scheduled).await
 }
 
 /// Rows that have not ended and whose entries are not open.
@@ -125,7 +128,10 @@ async fn settle_entry(
         }
         (EntryState::Active, RunStatus::Running) => settle_claimed(context, entry, &run).await,
         (EntryState::Queued, RunStatus::Queued) => settle_queued(context, entry, &run).await,
-        (_, status) if status.is_final() => free(context, entry, &run).await,
+        (_, status) if status.is_final() => {
+            slots::settle(context, &run).await?;
+            free(context, entry, &run).await
+        }
         (state, status) => {
             // The run has moved on since the ledger was read; the next pass sees both as they are.
             tracing::debug!(tenant.id = %tenant, run.id = %run.run_id, ?state, %status, "moved on");

@@ -31,14 +31,26 @@ pub async fn settle(context: &Context, run: &Run) -> Result<(), PortError> {
     Ok(())
 }
 
-/// Settles whatever a tenant's open records have missed of their runs.
-pub(crate) async fn catch_up(context: &Context, tenant: &TenantId) -> Result<(), PortError> {
+/// The slot that a run is of.
+pub(crate) fn key(run: &Run) -> Option<SlotKey> {
+    let RunSlot { config_id, slot, attempt } = run.slot?;
+    Some(SlotKey { tenant_id: run.tenant_id.clone(), config_id, slot, attempt })
+}
+
+/// Settles whatever a tenant's open records have missed of their runs, and the records of `unfinished` runs that
+/// are not open: there a delivery was refused beside one that was let in and died.
+pub(crate) async fn catch_up(
+    context: &Context,
+    tenant: &TenantId,
+    unfinished: &[SlotKey],
+) -> Result<(), PortError> {
     let open = context.slots.open_attempts(tenant).await?;
-    if open.is_empty() {
+    let mut keys: HashMap<RunId, SlotKey> =
+        open.into_iter().map(|record| (record.key.run_id(), record.key)).collect();
+    keys.extend(unfinished.iter().map(|key| (key.run_id(), key.clone())));
+    if keys.is_empty() {
         return Ok(());
     }
-    let keys: HashMap<RunId, SlotKey> =
-        open.into_iter().map(|record| (record.key.run_id(), record.key)).collect();
     let ids: Vec<RunId> = keys.keys().copied().collect();
     for run in context.gate.runs.get_all(tenant, &ids).await? {
         if run.status.is_final() {

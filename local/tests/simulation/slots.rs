@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use common::events::RunRequested;
 use common::run::{Run, RunStatus};
 use common::schedule::{ConfigId, SlotKey, SlotState, is_retried};
 use common::state::{Ledger, Schedules, Slots};
-use common::tenant::TenantId;
+use common::tenant::{SubscriptionStatus, TenantId};
 use futures::executor::block_on;
 
 use super::Driver;
+use super::faults::{Side, stands_at};
+use super::mailbox::Message;
 use super::world::World;
 
 type SlotId = (ConfigId, DateTime<Utc>);
@@ -121,4 +124,85 @@ impl Driver {
             assert!(runs.keys().all(|slot| known.contains(slot)), "a run that nobody asked for");
         }
     }
+}
+
+/// Polls the task that came last until it stands before a call.
+fn poll_to(driver: &mut Driver, call: &str) {
+    let index = driver.tasks.len() - 1;
+    loop {
+        assert!(!driver.poll(index), "it ended before {call}");
+        if stands_at() == Some((call, Side::Before)) {
+            return;
+        }
+    }
+}
+
+/// A driver, and a message of a slot that is due.
+fn due() -> (Driver, Message) {
+    let mut driver = Driver::with_calendar(1);
+    driver.world.advance(TimeDelta::hours(1));
+    driver.tick();
+    driver.drain();
+    let message = driver.world.mailbox.messages.lock().unwrap()[0].clone();
+    (driver, message)
+}
+
+fn state_of(driver: &Driver, message: &Message) -> SlotState {
+    let RunRequested { tenant_id, config_id, slot, .. } = &message.request;
+    let records = block_on(driver.world.state.attempts(tenant_id, *config_id, *slot)).unwrap();
+    records[0].state
+}
+
+#[test]
+fn a_slot_whose_schedule_is_gone_keeps_the_run_that_it_has() {
+    let (mut driver, message) = due();
+    driver.deliver_request(0);
+    poll_to(&mut driver, "slots.settle");
+    driver.tasks.clear();
+    let RunRequested { tenant_id, config_id, .. } = &message.request;
+    assert!(block_on(driver.world.state.delete_schedule(tenant_id, *config_id)).unwrap());
+    driver.deliver_request(0);
+    driver.drain();
+    assert_eq!(state_of(&driver, &message), SlotState::Submitted);
+}
+
+#[test]
+fn a_slot_that_was_refused_and_let_in_at_once_has_a_run() {
+    let (mut driver, message) = due();
+    let tenant = message.request.tenant_id.as_str();
+    let change = |driver: &Driver, daily| {
+        driver.world.change_plan(tenant, daily, 2, SubscriptionStatus::Active);
+    };
+    change(&driver, 0);
+    driver.deliver_request(0);
+    poll_to(&mut driver, "slots.settle");
+    change(&driver, 9);
+    driver.deliver_request(0);
+    poll_to(&mut driver, "slots.settle");
+    driver.tasks.pop();
+    driver.drain();
+    assert_eq!(state_of(&driver, &message), SlotState::Submitted);
+}
+
+#[test]
+fn a_slot_that_was_refused_before_it_was_let_in_is_found_by_the_reaper() {
+    let (mut driver, message) = due();
+    let tenant = message.request.tenant_id.as_str();
+    let change = |driver: &Driver, daily| {
+        driver.world.change_plan(tenant, daily, 2, SubscriptionStatus::Active);
+    };
+    change(&driver, 0);
+    driver.deliver_request(0);
+    poll_to(&mut driver, "slots.settle");
+    change(&driver, 9);
+    driver.deliver_request(0);
+    poll_to(&mut driver, "runs.insert");
+    // The refusal is recorded while the other has no row yet, and that one dies with its row.
+    while !driver.poll(0) {}
+    assert_eq!(state_of(&driver, &message), SlotState::SkippedQuota);
+    poll_to(&mut driver, "jobs.launch");
+    driver.tasks.clear();
+    driver.reap();
+    driver.drain();
+    assert_eq!(state_of(&driver, &message), SlotState::Submitted);
 }
