@@ -38,16 +38,20 @@ pub(crate) fn key(run: &Run) -> Option<SlotKey> {
 }
 
 /// Settles whatever a tenant's open records have missed of their runs, and the records of `unfinished` runs that
-/// are not open: there a delivery was refused beside one that was let in and died.
+/// are not open: there a delivery was refused beside one that was let in and died. A record that agrees with its run
+/// is not written.
 pub(crate) async fn catch_up(
     context: &Context,
     tenant: &TenantId,
     unfinished: &[SlotKey],
 ) -> Result<(), PortError> {
     let open = context.slots.open_attempts(tenant).await?;
-    let mut keys: HashMap<RunId, SlotKey> =
-        open.into_iter().map(|record| (record.key.run_id(), record.key)).collect();
-    keys.extend(unfinished.iter().map(|key| (key.run_id(), key.clone())));
+    let mut keys: HashMap<RunId, (SlotKey, bool)> =
+        unfinished.iter().map(|key| (key.run_id(), (key.clone(), false))).collect();
+    keys.extend(open.into_iter().map(|record| {
+        let says_so = record.state == SlotState::Submitted;
+        (record.key.run_id(), (record.key, says_so))
+    }));
     if keys.is_empty() {
         return Ok(());
     }
@@ -55,7 +59,7 @@ pub(crate) async fn catch_up(
     for run in context.gate.runs.get_all(tenant, &ids).await? {
         if run.status.is_final() {
             settle(context, &run).await?;
-        } else if let Some(key) = keys.get(&run.run_id) {
+        } else if let Some((key, false)) = keys.get(&run.run_id) {
             // Its request died between the run and the record.
             let now = context.gate.clock.now();
             context.slots.settle_attempt(key, SlotState::Submitted, None, now).await?;
