@@ -114,13 +114,13 @@ impl World {
             policy: Policy { queued_for: TimeDelta::hours(3), ..Policy::default() },
         };
         let mailbox = Arc::new(Mailbox::default());
-        let (schedules, slots): (Arc<dyn Schedules>, Arc<dyn Slots>) =
-            (state.clone(), state.clone());
+        let plans: Arc<dyn Schedules> = state.clone();
+        let slots: Arc<dyn Slots> = state.clone();
         let events: Arc<dyn EventPublisher> = mailbox.clone();
         let scheduler = scheduler::Context {
             gate: gate.clone(),
             warehouse: Arc::new(Nothing),
-            schedules: Arc::new(Stepped(schedules)),
+            schedules: Arc::new(Stepped(plans)),
             slots: Arc::new(Stepped(slots)),
             events: Arc::new(Stepped(events)),
         };
