@@ -223,11 +223,26 @@ impl Driver {
     fn drain(&mut self) {
         while !self.tasks.is_empty() {
             self.poll(0);
-            if stands_at()
-                .is_some_and(|(call, side)| call.starts_with("ledger") && side == Side::After)
-            {
-                self.world.check_slots();
+            self.check_after_ledger();
+        }
+    }
+
+    /// The same, but that some die where they decide a slot; whether any did.
+    fn drain_mortals(&mut self) -> bool {
+        let mut died = false;
+        while !self.tasks.is_empty() {
+            if !self.poll(0) && decides_a_slot() && self.pick(6) == 0 {
+                drop(self.tasks.swap_remove(0));
+                died = true;
             }
+            self.check_after_ledger();
+        }
+        died
+    }
+
+    fn check_after_ledger(&self) {
+        if stands_at().is_some_and(|(call, at)| call.starts_with("ledger") && at == Side::After) {
+            self.world.check_slots();
         }
     }
 
@@ -246,15 +261,22 @@ impl Driver {
             self.last_slots();
         }
         // Every pass may bring one run a step on: through each launch, or out of the queue.
-        for _ in 0..if self.calendar.is_some() { 400 } else { 60 } {
+        for pass in 0..if self.calendar.is_some() { 400 } else { 60 } {
             self.reap();
             if self.calendar.is_some() {
                 self.tick();
                 let messages = self.world.mailbox.messages.lock().unwrap().len();
                 (0..messages).for_each(|index| self.deliver_request(index));
             }
-            self.drain();
-            self.world.check_told();
+            // At first some still die; what they left is done again.
+            if self.calendar.is_some() && pass < 30 {
+                if !self.drain_mortals() {
+                    self.world.check_told();
+                }
+            } else {
+                self.drain();
+                self.world.check_told();
+            }
             for phase in [Phase::Fresh, Phase::Working] {
                 while !self.world.executions.in_phase(phase).is_empty() {
                     self.move_execution(phase);
