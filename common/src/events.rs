@@ -5,7 +5,7 @@
 //! lost `run.finished` makes work late; a `run.requested` that was accepted is kept until it is handled.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::port::PortError;
@@ -43,6 +43,8 @@ pub struct RunRequested {
     pub config_id: ConfigId,
     /// When the slot was due.
     pub slot: DateTime<Utc>,
+    /// Its date when it fired: a later change of the schedule's zone does not move it.
+    pub date: NaiveDate,
     /// Which attempt, from 1.
     pub attempt: u32,
 }

@@ -85,6 +85,8 @@ impl RetryPolicy {
 pub struct Retry {
     /// The slot.
     pub slot: DateTime<Utc>,
+    /// Its date when it fired.
+    pub date: NaiveDate,
     /// The attempt that is to run.
     pub attempt: u32,
     /// When it is published.
@@ -138,10 +140,9 @@ impl Schedule {
         self.cron.next(self.zone, after)
     }
 
-    /// A slot with the date that it has in the schedule's zone.
-    pub fn slot(&self, at: DateTime<Utc>, attempt: u32) -> Slot {
-        let date = at.with_timezone(&self.zone).date_naive();
-        Slot { config_id: self.config_id, at, date, attempt }
+    /// The date of a slot: that of the local time which the cron names, also where its zone skips that time.
+    pub fn date(&self, slot: DateTime<Utc>) -> NaiveDate {
+        self.cron.date(self.zone, slot)
     }
 }
 
@@ -152,7 +153,7 @@ pub struct Slot {
     pub config_id: ConfigId,
     /// When the slot was due.
     pub at: DateTime<Utc>,
-    /// That instant's date in the schedule's zone.
+    /// Its date when it fired.
     pub date: NaiveDate,
     /// Which attempt, from 1.
     pub attempt: u32,
@@ -278,6 +279,8 @@ pub struct SlotRecord {
     pub key: SlotKey,
     /// The schedule's creator.
     pub user_id: UserId,
+    /// The slot's date when it fired.
+    pub date: NaiveDate,
     /// What became of it.
     pub state: SlotState,
     /// Why it has no run, or what its run says of its end.

@@ -3,6 +3,7 @@
 //! `run.finished` goes through a channel: a lost one is found by the reaper. A run request, once accepted, is
 //! kept in the data folder until it is handled, for its slot has been passed by then.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use common::events::{Event, EventPublisher, RunRequested};
 use common::port::PortError;
+use futures::FutureExt;
 use scheduler::queue;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -28,20 +30,21 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Messages read at once.
 const AT_ONCE: u32 = 100;
 
-/// Takes events for [`deliver`].
+/// Takes events for [`deliver_ends`] and [`deliver_requests`].
 pub struct LocalPublisher {
     finished: UnboundedSender<Event>,
     mailbox: Arc<Mailbox>,
     came: Arc<Notify>,
 }
 
-/// What [`deliver`] takes them from.
+/// What they are taken from.
 pub struct Deliveries {
     /// `run.finished`.
     pub finished: UnboundedReceiver<Event>,
     /// Run requests.
     pub mailbox: Arc<Mailbox>,
-    came: Arc<Notify>,
+    /// Told when requests have come.
+    pub came: Arc<Notify>,
 }
 
 /// Makes the two ends.
@@ -73,33 +76,27 @@ impl EventPublisher for LocalPublisher {
     }
 }
 
-/// Handles events for as long as it is polled: ends of runs as they come, run requests beside them.
-pub async fn deliver(
-    deliveries: Deliveries,
-    scheduler: scheduler::Context,
-    trigger: trigger::State,
-) {
-    let Deliveries { mut finished, mailbox, came } = deliveries;
-    let ends = async {
-        while let Some(event) = finished.recv().await {
-            if let Err(error) = queue::handle(&scheduler, &event).await {
-                tracing::warn!(%error, "event left to the reaper");
-            }
+/// Handles ends of runs, as they come, for as long as it is polled.
+pub async fn deliver_ends(mut ends: UnboundedReceiver<Event>, scheduler: scheduler::Context) {
+    while let Some(event) = ends.recv().await {
+        if let Err(error) = queue::handle(&scheduler, &event).await {
+            tracing::warn!(%error, "event left to the reaper");
         }
-    };
-    let requests = async {
-        loop {
-            if let Err(error) = empty(&mailbox, &trigger).await {
-                tracing::error!(%error, "mailbox not read; it is tried again");
-            }
-            // Elapsed or told, it looks again.
-            let _ = tokio::time::timeout(LOOK, came.notified()).await;
-        }
-    };
-    tokio::join!(ends, requests);
+    }
 }
 
-/// Handles every message whose time has come.
+/// Handles run requests, as they come and as they are due again, for as long as it is polled.
+pub async fn deliver_requests(mailbox: Arc<Mailbox>, came: Arc<Notify>, trigger: trigger::State) {
+    loop {
+        if let Err(error) = empty(&mailbox, &trigger).await {
+            tracing::error!(%error, "mailbox not read; it is tried again");
+        }
+        // Elapsed or told, it looks again.
+        let _ = tokio::time::timeout(LOOK, came.notified()).await;
+    }
+}
+
+/// Handles every message whose time has come. Tenants take turns, so that one with many holds up no other.
 pub async fn empty(mailbox: &Mailbox, trigger: &trigger::State) -> Result<(), PortError> {
     loop {
         let due = mailbox.due(AT_ONCE)?;
@@ -107,10 +104,16 @@ pub async fn empty(mailbox: &Mailbox, trigger: &trigger::State) -> Result<(), Po
             return Ok(());
         }
         for Message { id, request, deliveries } in due {
-            match trigger::requests::handle(trigger, &request).await {
+            let handled = AssertUnwindSafe(trigger::requests::handle(trigger, &request));
+            let handled = handled.catch_unwind().await.unwrap_or_else(|_| {
+                Err(PortError::other("a run request", "its handling panicked"))
+            });
+            match handled {
                 Ok(()) => mailbox.done(id)?,
                 Err(error) => again(mailbox, id, deliveries + 1, &request, &error)?,
             }
+            // The store answers at once, so nothing else here lets others on.
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -273,14 +273,19 @@ impl Node {
         let Self { app, options, scheduler, trigger, launcher, lost, events, .. } = self;
         // Ended with this call: dropping the set aborts them.
         let mut around = JoinSet::new();
-        around.spawn(events::deliver(events, scheduler.clone(), trigger));
+        let Deliveries { finished, mailbox, came } = events;
+        around.spawn(events::deliver_ends(finished, scheduler.clone()));
+        around.spawn(events::deliver_requests(mailbox, came, trigger));
         around.spawn(ticks(scheduler.clone()));
         around.spawn(reap(scheduler, lost));
-        let stopping = CancellationToken::new();
-        let told = stopping.clone();
+        let (stopping, broken) = (CancellationToken::new(), CancellationToken::new());
+        let (told, stop) = (stopping.clone(), broken.clone());
         let served = async {
             let shutdown = async move {
-                shutdown.await;
+                tokio::select! {
+                    () = shutdown => {}
+                    () = stop.cancelled() => {}
+                }
                 told.cancel();
             };
             let served = http::serve(listener, app, options, shutdown).await;
@@ -293,7 +298,22 @@ impl Node {
             stopping.cancelled().await;
             launcher.stop(STOP_WITHIN).await;
         };
-        tokio::join!(served, stopped).0
+        // None of them ends by itself; without one of them runs would be accepted and left.
+        let watched = async {
+            if let Some(ended) = around.join_next().await {
+                tracing::error!(?ended, "a part of the server broke: the server stops");
+                broken.cancel();
+            }
+            std::future::pending::<()>().await;
+        };
+        let served = tokio::select! {
+            (served, ()) = async { tokio::join!(served, stopped) } => served,
+            () = watched => Ok(()),
+        };
+        if broken.is_cancelled() {
+            return Err(io::Error::other("a part of the server broke; the log says which"));
+        }
+        served
     }
 }
 

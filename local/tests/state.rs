@@ -16,8 +16,9 @@ macro_rules! keeps {
         $(
             #[tokio::test]
             async fn $promise() {
+                let clock = Clock::from_fn(contract::noon);
                 let state =
-                    SqliteState::open(Arc::new(Db::in_memory().unwrap()), Clock::system()).unwrap();
+                    SqliteState::open(Arc::new(Db::in_memory().unwrap()), clock).unwrap();
                 contract::$module::$promise(&state).await;
             }
         )+
@@ -83,6 +84,57 @@ fn a_table_of_an_older_release_gets_what_came_since() {
     let read = block_on(open().create_subscription(&subscription)).unwrap();
     assert_eq!(read.limits.max_parallel, common::plan::steps_at_once());
     assert_eq!(read.limits.max_bytes, subscription.limits.max_bytes);
+}
+
+/// What one row has become stops no other.
+#[test]
+fn a_schedule_that_cannot_be_read_stops_no_other() {
+    use common::state::{Created, Schedules};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("headgate.db");
+    let state = SqliteState::open(Arc::new(Db::open(&file).unwrap()), Clock::system()).unwrap();
+    let subscription = contract::subscription("shared");
+    block_on(state.create_subscription(&subscription)).unwrap();
+    let schedule = |n| contract::schedules::schedule(&subscription.tenant_id, n);
+    for n in [1, 2] {
+        assert_eq!(block_on(state.create_schedule(&schedule(n), 9)).unwrap(), Created::Made);
+    }
+    let other = rusqlite::Connection::open(&file).unwrap();
+    let spoil = "UPDATE \"tenants.tenant_pipeline_configs\" SET schedule_cron = 'soon' WHERE config_id = ?1";
+    assert_eq!(other.execute(spoil, [schedule(1).config_id.to_string()]).unwrap(), 1);
+    assert_eq!(block_on(state.due(contract::noon())).unwrap(), [schedule(2)]);
+    let all = block_on(state.schedules_of(&subscription.tenant_id)).unwrap();
+    assert_eq!(all, [schedule(2)]);
+}
+
+/// A tenant that has come to rest is not walked for ever.
+#[test]
+fn what_the_ledger_no_longer_remembers_is_not_among_its_rows() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    let hours = Arc::new(AtomicI64::new(0));
+    let told = hours.clone();
+    let clock = Clock::from_fn(move || {
+        contract::noon() + chrono::TimeDelta::hours(told.load(Ordering::Relaxed))
+    });
+    let state = SqliteState::open(Arc::new(Db::in_memory().unwrap()), clock.clone()).unwrap();
+    let subscription = contract::subscription("shared");
+    let tenant = subscription.tenant_id.clone();
+    block_on(state.create_subscription(&subscription)).unwrap();
+    block_on(Ledger::create(&state, &tenant)).unwrap();
+    let (now, run_id) = (clock.now(), RunId(Uuid::from_u128(1)));
+    let change = |change| Item { tenant_id: tenant.clone(), change };
+    let day = now.date_naive();
+    let admit =
+        Change::Admit { run_id, day, priority: 0, token: Uuid::from_u128(2), deadline: now };
+    let release = Change::Release { run_id, attempt: 1 };
+    for item in [change(admit), change(release)] {
+        let batch = Batch { items: vec![item], now, day, max_running: None };
+        block_on(state.apply(&batch)).unwrap();
+    }
+    for (after, rows) in [(47, 1), (48, 0)] {
+        hours.store(after, Ordering::Relaxed);
+        assert_eq!(block_on(state.rows()).unwrap().len(), rows, "after {after} hours");
+    }
 }
 
 /// Two connections to one file, a thread each: what two processes are to SQLite.

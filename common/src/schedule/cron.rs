@@ -12,7 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -92,6 +92,19 @@ impl CronSchedule {
                 return Some(fire);
             }
         }
+    }
+
+    /// The date of the local time that a fire stands for. At the end of a gap that is the time which the fields
+    /// name, where they name it, else the first one that was skipped: it may be of a day before.
+    pub fn date(&self, zone: Tz, fire: DateTime<Utc>) -> NaiveDate {
+        let shown = fire.with_timezone(&zone).naive_local();
+        let just_before = TimeDelta::seconds(1);
+        let named = |after| self.next_local(after).filter(|named| *named <= shown);
+        if named(shown - just_before).is_some() {
+            return shown.date();
+        }
+        let before = (fire - just_before).with_timezone(&zone).naive_local();
+        named(before).unwrap_or(shown).date()
     }
 
     /// Every fire strictly after an instant, in order.

@@ -67,6 +67,6 @@ pub trait Ledger: Send + Sync {
     /// One tenant's row.
     async fn row(&self, tenant: &TenantId) -> Result<Option<LedgerRow>, PortError>;
 
-    /// The rows of all tenants that have an entry, closed ones included.
+    /// The rows of all tenants that have an entry, closed ones included for as long as they are remembered.
     async fn rows(&self) -> Result<Vec<LedgerRow>, PortError>;
 }

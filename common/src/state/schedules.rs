@@ -64,7 +64,8 @@ pub trait Schedules: Send + Sync {
     ) -> Result<bool, PortError>;
 
     /// The active schedules of tenants with an ACTIVE subscription whose next slot or a retry of which is due
-    /// by `now`: one statement, however many.
+    /// by `now`: one statement, however many. A row that cannot be read is logged and left out, here and in
+    /// [`Self::schedules_of`]: it does not stop the others.
     async fn due(&self, now: DateTime<Utc>) -> Result<Vec<Schedule>, PortError>;
 
     /// Advances schedules, each by compare-and-set, and notes that a tick ended `at` that time: one statement

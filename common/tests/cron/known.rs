@@ -181,3 +181,26 @@ fn after_the_last_year_nothing_fires() {
         assert!(every_minute.next(zone, DateTime::<Utc>::MIN_UTC).is_some());
     }
 }
+
+#[test]
+fn a_fire_stands_for_the_date_that_the_fields_name() {
+    for (text, zone, fire, date) in [
+        ("30 2 * * *", "Europe/Vienna", "2026-03-29T01:00:00Z", "2026-03-29"),
+        ("0 9 * * *", "Pacific/Auckland", "2026-01-04T20:00:00Z", "2026-01-05"),
+        // The last hour of the 28th is skipped: what it names fires at midnight and is still of the 28th.
+        ("30 23 * * *", "America/Nuuk", "2026-03-29T01:00:00Z", "2026-03-28"),
+        ("30 23 * * *", "America/Nuuk", "2026-03-30T00:30:00Z", "2026-03-29"),
+        ("0 0 * * *", "America/Nuuk", "2026-03-29T01:00:00Z", "2026-03-29"),
+        ("*/30 * * * *", "America/Nuuk", "2026-03-29T01:00:00Z", "2026-03-29"),
+        // The 30th is skipped.
+        ("0 12 30 * *", "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-30"),
+        ("0 12 * * *", "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-30"),
+        ("0 12 * * *", "Pacific/Apia", "2011-12-30T22:00:00Z", "2011-12-31"),
+    ] {
+        let (zone, fire): (Tz, DateTime<Utc>) = (zone.parse().unwrap(), fire.parse().unwrap());
+        let cron = parse(text);
+        let before = fire - TimeDelta::seconds(1);
+        assert_eq!(cron.next(zone, before), Some(fire), "{text} {zone}");
+        assert_eq!(cron.date(zone, fire).to_string(), date, "{text} {zone} {fire}");
+    }
+}

@@ -24,20 +24,21 @@ pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
                 tracing::warn!(tenant.id = %tenant_id, run.id = %run_id, "run.finished of no ended run");
                 return Ok(());
             };
-            slots::settle(context, &run).await?;
+            slots::try_settle(context, &run).await;
             let release = Change::Release { run_id: *run_id, attempt: *attempt };
             let release = Item { tenant_id: tenant_id.clone(), change: release };
             release_and_start(context, release).await
         }
         Event::RunRequested(requested) => {
-            // For the gate, which another function keeps.
-            tracing::error!(config.id = %requested.config_id, "a run request came to the queue");
-            Ok(())
+            let config = requested.config_id;
+            let what =
+                format!("a run request of schedule {config}; it belongs to /internal/run-requests");
+            Err(PortError::InvalidQuery(what))
         }
     }
 }
 
-async fn release_and_start(context: &Context, release: Item) -> Result<(), PortError> {
+pub(crate) async fn release_and_start(context: &Context, release: Item) -> Result<(), PortError> {
     let gate = &context.gate;
     if gate.policy.max_running.is_none() {
         let start = start_item(gate, &release.tenant_id);
@@ -97,7 +98,7 @@ async fn releases(context: &Context, row: &LedgerRow) -> Result<Vec<Item>, PortE
     let mut items = Vec::new();
     for run in context.gate.runs.get_all(&row.tenant_id, &ids).await? {
         if let (true, Some(entry)) = (run.status.is_final(), active.get(&run.run_id)) {
-            slots::settle(context, &run).await?;
+            slots::try_settle(context, &run).await;
             let change = freeing(entry, &run);
             items.push(Item { tenant_id: row.tenant_id.clone(), change });
         }

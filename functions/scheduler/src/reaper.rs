@@ -21,7 +21,7 @@ use common::port::PortError;
 use common::quota::{Change, Entry, EntryState, Outcome};
 use common::run::{Ending, FailureKind, Run, RunId, RunStatus};
 use common::schedule::SlotKey;
-use common::state::{LedgerRow, Transition};
+use common::state::{Item, LedgerRow, Transition};
 use common::submit::{launch, start};
 use common::tenant::TenantId;
 use common::warehouse::JobState;
@@ -39,20 +39,26 @@ pub struct Report {
     pub seen: usize,
     /// Runs that could not be settled this time; the next pass tries again.
     pub failed: usize,
-    /// Queued runs started at the end.
+    /// Queued runs started before and after.
     pub started: usize,
 }
 
-/// One pass over all tenants, then over the queue. Passes may overlap: each change is guarded.
+/// One pass over all tenants, with the queue before and after. Passes may overlap: each change is guarded. It begins
+/// with any of the tenants, so that passes which are cut off come to all of them.
 pub async fn pass(context: &Context) -> Result<Report, PortError> {
-    let mut report = Report::default();
-    for row in context.gate.ledger.rows().await? {
+    let mut report = Report { started: queue::start_all(context).await?, ..Report::default() };
+    let mut rows = context.gate.ledger.rows().await?;
+    if !rows.is_empty() {
+        let first = usize::from(u16::from_le_bytes(context.gate.chance.bytes())) % rows.len();
+        rows.rotate_left(first);
+    }
+    for row in rows {
         if let Err(error) = settle_tenant(context, &row, &mut report).await {
             tracing::error!(tenant.id = %row.tenant_id, %error, "tenant not settled");
             report.failed += 1;
         }
     }
-    report.started = queue::start_all(context).await?;
+    report.started += queue::start_all(context).await?;
     Ok(report)
 }
 
@@ -129,7 +135,7 @@ async fn settle_entry(
         (EntryState::Active, RunStatus::Running) => settle_claimed(context, entry, &run).await,
         (EntryState::Queued, RunStatus::Queued) => settle_queued(context, entry, &run).await,
         (_, status) if status.is_final() => {
-            slots::settle(context, &run).await?;
+            slots::try_settle(context, &run).await;
             free(context, entry, &run).await
         }
         (state, status) => {
@@ -314,7 +320,8 @@ async fn end_and_free(
     Ok(())
 }
 
-/// Frees the slot of a run whose row is final.
+/// Frees the slot of a run whose row is final; in the same batch it goes to who waits for it.
 async fn free(context: &Context, entry: &Entry, run: &Run) -> Result<(), PortError> {
-    context.gate.apply(&run.tenant_id, queue::freeing(entry, run)).await.map(|_| ())
+    let change = queue::freeing(entry, run);
+    queue::release_and_start(context, Item { tenant_id: run.tenant_id.clone(), change }).await
 }

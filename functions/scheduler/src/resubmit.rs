@@ -2,7 +2,7 @@
 
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use common::http::Operator;
 use common::http::extract::{Json, Path};
 use common::http::problem::{FieldError, Kind, Problem, ProblemBody};
@@ -65,9 +65,9 @@ pub(crate) async fn resubmit(
     // As precise as the stores.
     let (tenant, slot) = (&schedule.tenant_id, request.slot.trunc_subsecs(6));
     Span::current().record("tenant.id", tenant.as_str());
-    let attempt = attempt(context, &schedule, slot).await?;
+    let (attempt, date) = attempt(context, &schedule, slot).await?;
     let key = SlotKey { tenant_id: tenant.clone(), config_id, slot, attempt };
-    context.events.publish(&[tick::request(&schedule, slot, attempt)]).await?;
+    context.events.publish(&[tick::request(&schedule, slot, date, attempt)]).await?;
     tracing::info!(operator = operator.name, config.id = %config_id, %slot, attempt, "slot resubmitted");
     let answer = Resubmitted {
         config_id,
@@ -80,17 +80,17 @@ pub(crate) async fn resubmit(
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
-/// The attempt that is to run: the last one where it has no run, else the one after it.
+/// The attempt that is to run, with the slot's date: the last one where it has no run, else the one after it.
 async fn attempt(
     context: &Context,
     schedule: &Schedule,
     slot: DateTime<Utc>,
-) -> Result<u32, Problem> {
+) -> Result<(u32, NaiveDate), Problem> {
     let (tenant, config_id) = (&schedule.tenant_id, schedule.config_id);
     let attempts = || context.slots.attempts(tenant, config_id, slot);
     let Some(last) = attempts().await?.pop() else {
         was_due(schedule, slot, context.gate.clock.now())?;
-        return Ok(1);
+        return Ok((1, schedule.date(slot)));
     };
     // The record may have missed the end of its run.
     let last = match context.gate.runs.get(tenant, last.key.run_id()).await? {
@@ -109,15 +109,15 @@ async fn attempt(
     match last.state {
         SlotState::Completed => taken("the slot's run has completed"),
         SlotState::Submitted => taken("the slot's run has not ended"),
-        SlotState::Pending => Ok(last.key.attempt),
+        SlotState::Pending => Ok((last.key.attempt, last.date)),
         SlotState::SkippedQuota | SlotState::Refused => {
             let now = context.gate.clock.now();
             let reopen = SlotState::Pending;
             context.slots.settle_attempt(&last.key, reopen, None, now).await?;
-            Ok(last.key.attempt)
+            Ok((last.key.attempt, last.date))
         }
         SlotState::Failed | SlotState::Cancelled | SlotState::TimedOut | SlotState::Expired => {
-            Ok(last.key.attempt + 1)
+            Ok((last.key.attempt + 1, last.date))
         }
     }
 }
@@ -125,11 +125,12 @@ async fn attempt(
 /// A slot that left no record has to be one of the schedule, and past.
 fn was_due(schedule: &Schedule, slot: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Problem> {
     let just_before = slot - TimeDelta::microseconds(1);
-    if slot <= now && schedule.next_after(just_before) == Some(slot) {
+    let is_past = (schedule.created_at..=now).contains(&slot);
+    if is_past && schedule.next_after(just_before) == Some(slot) {
         return Ok(());
     }
     let rule = format!(
-        "must be a past time at which '{}' in {} fires, or one that has a record",
+        "must be a time since the schedule was made at which '{}' in {} fires, or one that has a record",
         schedule.cron, schedule.zone
     );
     Err(Problem::invalid(&[FieldError::new("slot", slot.to_rfc3339(), rule)]))

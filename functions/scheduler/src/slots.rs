@@ -9,6 +9,14 @@ use common::tenant::TenantId;
 
 use crate::Context;
 
+/// [`settle`] for somebody who frees the run's place, which waits for nothing: what fails is left to the reaper,
+/// which finds the open record.
+pub(crate) async fn try_settle(context: &Context, run: &Run) {
+    if let Err(error) = settle(context, run).await {
+        tracing::error!(tenant.id = %run.tenant_id, run.id = %run.run_id, %error, "slot not settled yet");
+    }
+}
+
 /// Brings the end of a scheduled run into its slot's record, after the retry that it may be worth: a death in
 /// between leaves an open record, which the next call finds. Called again it changes nothing more.
 pub async fn settle(context: &Context, run: &Run) -> Result<(), PortError> {
@@ -22,9 +30,11 @@ pub async fn settle(context: &Context, run: &Run) -> Result<(), PortError> {
     let now = context.gate.clock.now();
     if is_retried(run.status, ending.failure_kind)
         && let Some(schedule) = context.schedules.schedule(config_id).await?
+        // One that was made anew under the same id has no part in the slots before it.
+        && schedule.created_at <= slot
         && let Some(due_at) = schedule.retry.next(attempt, now)
     {
-        let retry = Retry { slot, attempt: attempt + 1, due_at };
+        let retry = Retry { slot, date: record.date, attempt: attempt + 1, due_at };
         context.schedules.plan_retry(config_id, &retry).await?;
     }
     context.slots.settle_attempt(&record.key, state, ending.message.as_deref(), now).await?;
@@ -58,7 +68,7 @@ pub(crate) async fn catch_up(
     let ids: Vec<RunId> = keys.keys().copied().collect();
     for run in context.gate.runs.get_all(tenant, &ids).await? {
         if run.status.is_final() {
-            settle(context, &run).await?;
+            try_settle(context, &run).await;
         } else if let Some((key, false)) = keys.get(&run.run_id) {
             // Its request died between the run and the record.
             let now = context.gate.clock.now();

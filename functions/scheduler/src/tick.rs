@@ -2,9 +2,9 @@
 //!
 //! Published first, advanced second: a death in between, or a second tick at the same time, publishes again what
 //! was published, and the run's id makes the repetition harmless. However many schedules are due, a tick reads
-//! them in one statement and advances them in one.
+//! them in one statement and advances them in one, or in one for each ten thousand requests.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use common::events::{Event, RunRequested};
 use common::port::PortError;
 use common::schedule::Schedule;
@@ -12,6 +12,11 @@ use common::state::Advance;
 use serde::Serialize;
 
 use crate::Context;
+
+/// Requests of one batch: more come only where very many slots were missed.
+const MOST_EVENTS: usize = 10_000;
+/// No batch is begun after this: a request is given up after 60 s, and what was published is to be advanced too.
+const TICK_FOR: TimeDelta = TimeDelta::seconds(20);
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -26,42 +31,78 @@ pub struct Ticked {
     pub advanced: usize,
 }
 
-/// One tick. Ticks may overlap, and a lost one is made up for by the next.
+/// One tick. Ticks may overlap, and a lost one is made up for by the next; so is what is left when a tick after long
+/// silence has run out of time.
 pub async fn tick(context: &Context) -> Result<Ticked, PortError> {
-    let now = context.gate.clock.now();
+    let clock = &context.gate.clock;
+    let began = clock.now();
     let mut ticked = Ticked::default();
-    let (mut events, mut advances) = (Vec::new(), Vec::new());
-    for schedule in context.schedules.due(now).await? {
+    let mut batch = Batch::default();
+    for schedule in context.schedules.due(began).await? {
         ticked.due += 1;
-        let slots = schedule.due_slots(now);
-        ticked.skipped += usize::from(slots.skipped);
-        let retries = schedule.retries.iter().filter(|retry| retry.due_at <= now);
-        let retries: Vec<_> = retries.map(|retry| (retry.slot, retry.attempt)).collect();
-        let first = slots.run.iter().map(|slot| (*slot, 1));
-        let attempts = first.chain(retries.iter().copied());
-        events.extend(attempts.map(|(slot, attempt)| request(&schedule, slot, attempt)));
-        advances.push(Advance {
-            config_id: schedule.config_id,
-            read: (schedule.revision, schedule.next_run_time),
-            next_run_time: slots.next,
-            published: retries,
-        });
+        batch.add(&schedule, began, &mut ticked);
+        if batch.events.len() >= MOST_EVENTS {
+            std::mem::take(&mut batch).send(context, &mut ticked).await?;
+            if clock.now() - began >= TICK_FOR {
+                return Ok(ticked);
+            }
+        }
     }
-    if !events.is_empty() {
-        context.events.publish(&events).await?;
-    }
-    ticked.published = events.len();
-    ticked.advanced = context.schedules.advance(&advances, now).await?;
+    batch.send(context, &mut ticked).await?;
     Ok(ticked)
 }
 
+/// Requests that are published together, and the schedules that are advanced then.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    advances: Vec<Advance>,
+}
+
+impl Batch {
+    fn add(&mut self, schedule: &Schedule, now: DateTime<Utc>, ticked: &mut Ticked) {
+        let slots = schedule.due_slots(now);
+        ticked.skipped += usize::from(slots.skipped);
+        // The newest first: where a plan lets fewer in, it is the slot of today that runs.
+        let first = slots.run.iter().rev().map(|slot| (*slot, schedule.date(*slot), 1));
+        let retries = schedule.retries.iter().filter(|retry| retry.due_at <= now);
+        let retries: Vec<_> =
+            retries.map(|retry| (retry.slot, retry.date, retry.attempt)).collect();
+        let attempts = first.chain(retries.iter().copied());
+        let request = |(slot, date, attempt)| request(schedule, slot, date, attempt);
+        self.events.extend(attempts.map(request));
+        self.advances.push(Advance {
+            config_id: schedule.config_id,
+            read: (schedule.revision, schedule.next_run_time),
+            next_run_time: slots.next,
+            published: retries.iter().map(|(slot, _, attempt)| (*slot, *attempt)).collect(),
+        });
+    }
+
+    async fn send(self, context: &Context, ticked: &mut Ticked) -> Result<(), PortError> {
+        if !self.events.is_empty() {
+            context.events.publish(&self.events).await?;
+        }
+        ticked.published += self.events.len();
+        ticked.advanced +=
+            context.schedules.advance(&self.advances, context.gate.clock.now()).await?;
+        Ok(())
+    }
+}
+
 /// The request of an attempt of a slot.
-pub(crate) fn request(schedule: &Schedule, slot: DateTime<Utc>, attempt: u32) -> Event {
+pub(crate) fn request(
+    schedule: &Schedule,
+    slot: DateTime<Utc>,
+    date: NaiveDate,
+    attempt: u32,
+) -> Event {
     Event::RunRequested(RunRequested {
         tenant_id: schedule.tenant_id.clone(),
         user_id: schedule.created_by.clone(),
         config_id: schedule.config_id,
         slot,
+        date,
         attempt,
     })
 }

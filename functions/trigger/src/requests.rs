@@ -2,12 +2,13 @@
 
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode};
+use chrono::NaiveDate;
 use common::events::{Event, RunRequested};
 use common::http::extract::Json;
-use common::http::problem::{Problem, ProblemBody};
+use common::http::problem::{Kind, Problem, ProblemBody};
 use common::http::push::Push;
 use common::port::PortError;
-use common::schedule::{Schedule, SlotKey, SlotRecord, SlotState};
+use common::schedule::{Schedule, Slot, SlotKey, SlotRecord, SlotState};
 use common::state::Begun;
 use common::submit::{Derived, Refusal, Request, Submission, fingerprint, submit};
 use serde_json::Map;
@@ -47,7 +48,8 @@ pub(crate) async fn push(
     };
     let push = match body {
         Ok(Json(push)) => push,
-        Err(problem) => return poison(&problem.detail()),
+        Err(problem) if is_of_this_message(problem.kind()) => return poison(&problem.detail()),
+        Err(problem) => return Err(problem),
     };
     match push.event() {
         Ok(Event::RunRequested(requested)) => {
@@ -62,15 +64,21 @@ pub(crate) async fn push(
     }
 }
 
+/// Whether a body is refused for what it holds, which no other delivery changes; not for how it came.
+fn is_of_this_message(kind: Kind) -> bool {
+    matches!(kind, Kind::MalformedRequest | Kind::InvalidParameters)
+}
+
 /// Lets the run of a slot through the gate and records what became of it. Delivered again, whenever and in
 /// whatever order, it changes nothing more. An error asks for another delivery.
 pub async fn handle(state: &State, requested: &RunRequested) -> Result<(), PortError> {
-    let RunRequested { tenant_id, user_id, config_id, slot, attempt } = requested.clone();
+    let RunRequested { tenant_id, user_id, config_id, slot, date, attempt } = requested.clone();
     let key = SlotKey { tenant_id, config_id, slot, attempt };
     let updated_at = state.gate.clock.now();
     let record = SlotRecord {
         key: key.clone(),
         user_id,
+        date,
         state: SlotState::Pending,
         reason: None,
         updated_at,
@@ -95,8 +103,9 @@ pub async fn handle(state: &State, requested: &RunRequested) -> Result<(), PortE
         }
     }
     let (to, reason) = match state.schedules.schedule(config_id).await? {
-        Some(schedule) if schedule.tenant_id == key.tenant_id => {
-            decide(state, &key, schedule).await?
+        // One that was made anew under the same id has no part in the slots before it.
+        Some(schedule) if schedule.tenant_id == key.tenant_id && schedule.created_at <= slot => {
+            decide(state, &key, date, schedule).await?
         }
         Some(_) | None => (SlotState::Refused, Some("the schedule is gone".to_owned())),
     };
@@ -120,13 +129,14 @@ async fn follow_run(state: &State, key: &SlotKey, recorded: SlotState) -> Result
 async fn decide(
     state: &State,
     key: &SlotKey,
+    date: NaiveDate,
     schedule: Schedule,
 ) -> Result<(SlotState, Option<String>), PortError> {
     let run_id = key.run_id();
     let template = schedule.template.clone();
     let request = Request {
         tenant_id: key.tenant_id.clone(),
-        slot: Some(schedule.slot(key.slot, key.attempt)),
+        slot: Some(Slot { config_id: key.config_id, at: key.slot, date, attempt: key.attempt }),
         user_id: schedule.created_by,
         provider: template.provider().to_owned(),
         domain: template.domain().to_owned(),

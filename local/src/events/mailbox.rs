@@ -14,8 +14,10 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS event_messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL, deliveries INTEGER NOT NULL, due_at INTEGER NOT NULL);
     CREATE INDEX IF NOT EXISTS messages_by_time ON event_messages (due_at, id);";
 const PUT: &str = "INSERT INTO event_messages (request, deliveries, due_at) VALUES (?1, 0, ?2)";
-const DUE: &str = "SELECT id, request, deliveries FROM event_messages WHERE due_at <= ?1
-     ORDER BY due_at, id LIMIT ?2";
+const DUE: &str = "SELECT id, request, deliveries FROM (
+         SELECT *, ROW_NUMBER() OVER (PARTITION BY request ->> 'tenant_id' ORDER BY due_at, id) AS turn
+         FROM event_messages WHERE due_at <= ?1)
+     ORDER BY turn, due_at, id LIMIT ?2";
 const DONE: &str = "DELETE FROM event_messages WHERE id = ?1";
 const LATER: &str = "UPDATE event_messages SET deliveries = ?2, due_at = ?3 WHERE id = ?1";
 
@@ -57,7 +59,7 @@ impl Mailbox {
         })
     }
 
-    /// Those whose time has come, in its order, at most `limit`. What cannot be read is logged and dropped.
+    /// Those whose time has come, at most `limit`: each tenant's first, then each tenant's second, and so on. What cannot be read is logged and dropped.
     pub fn due(&self, limit: u32) -> Result<Vec<Message>, PortError> {
         let at = self.clock.now().timestamp_micros();
         self.db.write(|tx| {

@@ -60,7 +60,13 @@ impl Ledger for SqliteState {
 
     async fn rows(&self) -> Result<Vec<LedgerRow>, PortError> {
         self.db.read(|tx| {
-            let rows = all(tx, ROWS, [], |row| Ok((row.tenant()?, account(row)?)))?;
+            let now = self.clock.now();
+            let mut rows = all(tx, ROWS, [], |row| Ok((row.tenant()?, account(row)?)))?;
+            // What is older than the ledger remembers is there until the next change of its row.
+            for (_, account) in &mut rows {
+                account.prune(now);
+            }
+            rows.retain(|(_, account)| !account.entries.is_empty());
             rows.into_iter()
                 .map(|(tenant_id, account)| {
                     let subscription = subscription(tx, &tenant_id)?;

@@ -70,7 +70,7 @@ impl Schedules for SqliteState {
     }
 
     async fn schedules_of(&self, tenant: &TenantId) -> Result<Vec<Schedule>, PortError> {
-        self.db.read(|tx| all(tx, OF_TENANT, [tenant.as_str()], read))
+        self.db.read(|tx| readable(tx, OF_TENANT, [tenant.as_str()]))
     }
 
     async fn change_schedule(&self, changed: &ScheduleChange) -> Result<bool, PortError> {
@@ -124,7 +124,7 @@ impl Schedules for SqliteState {
     }
 
     async fn due(&self, now: DateTime<Utc>) -> Result<Vec<Schedule>, PortError> {
-        let mut due = self.db.read(|tx| all(tx, DUE, [micros(now)], read))?;
+        let mut due = self.db.read(|tx| readable(tx, DUE, [micros(now)]))?;
         due.retain(|schedule| {
             let retries = schedule.retries.iter().map(|retry| retry.due_at);
             schedule.next_run_time.into_iter().chain(retries).any(|at| at <= now)
@@ -195,6 +195,22 @@ fn create(tx: &Transaction<'_>, schedule: &Schedule) -> Result<(), PortError> {
         ":updated_at": micros(schedule.updated_at),
     };
     change(tx, CREATE, values).map(|_| ())
+}
+
+/// The rows that can be read. One that cannot, as a release that knows other zones or refuses more may have left
+/// it, is logged and does not stop the others.
+fn readable(
+    tx: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Schedule>, PortError> {
+    let rows = all(tx, sql, params, |row| {
+        let config: String = row.get("config_id")?;
+        Ok(read(row).map_err(|error| {
+            tracing::error!(config.id = config, %error, "a schedule cannot be read and does not run");
+        }))
+    })?;
+    Ok(rows.into_iter().filter_map(Result::ok).collect())
 }
 
 /// The retries that wait; `None` where the schedule is gone.

@@ -17,8 +17,8 @@ const OPEN: &str = "SELECT * FROM x_meta_scheduled_runs
 const NEWEST: &str = "SELECT * FROM x_meta_scheduled_runs WHERE tenant_id = ?1 AND config_id = ?2
      ORDER BY slot DESC, attempt DESC LIMIT ?3";
 const BEGIN: &str = "INSERT INTO x_meta_scheduled_runs
-     (tenant_id, user_id, config_id, slot, attempt, state, reason, updated_at)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+     (tenant_id, user_id, config_id, slot, slot_date, attempt, state, reason, updated_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const SETTLE: &str = "UPDATE x_meta_scheduled_runs SET state = :state, reason = :reason,
      pipeline_logging_id = :run, updated_at = :at
      WHERE tenant_id = :tenant AND config_id = :config AND slot = :slot AND attempt = :attempt
@@ -45,6 +45,7 @@ impl Slots for SqliteState {
                 record.user_id.as_str(),
                 config_id.to_string(),
                 micros(*slot),
+                record.date.to_string(),
                 attempt,
                 record.state.as_str(),
                 record.reason,
@@ -122,6 +123,7 @@ fn read(row: &Columns<'_>) -> Result<SlotRecord, PortError> {
         },
         user_id: UserId::parse(&row.get::<String>("user_id")?)
             .map_err(|e| corrupt("user_id", e))?,
+        date: row.parse("slot_date")?,
         state: row.parse("state")?,
         reason: row.get("reason")?,
         updated_at: row.time("updated_at")?,

@@ -81,6 +81,22 @@ async fn a_suspended_tenant_catches_up_when_it_is_active_again() {
     assert_eq!(dates(&world, &acme).await, ["2025-11-16", "2025-11-21"]);
 }
 
+#[tokio::test]
+async fn where_the_plan_lets_in_fewer_the_newest_slots_run() {
+    let (world, acme, schedule) = stopped(CatchUp::All, 24).await;
+    world.change(&acme, serde_json::json!({"limits": {"daily_limit": 2}})).await;
+    tick(&world).await;
+    let expected = [
+        "17 11:00 1 SUBMITTED",
+        "18 11:00 1 SKIPPED_QUOTA",
+        "19 11:00 1 SKIPPED_QUOTA",
+        "20 11:00 1 SKIPPED_QUOTA",
+        "21 11:00 1 SUBMITTED",
+        "22 11:00 1 SUBMITTED",
+    ];
+    assert_eq!(told(&world, &schedule).await, expected);
+}
+
 /// A template that takes yesterday in a zone unless it is told a date.
 const YESTERDAY: &str = "
 description: One statement.

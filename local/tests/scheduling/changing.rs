@@ -168,6 +168,7 @@ async fn a_change_keeps_the_retries_that_wait() {
     put(&world, &schedule).await;
     let retry = common::schedule::Retry {
         slot: key(&schedule, "2025-11-16T11:00:00Z", 2).slot,
+        date: "2025-11-16".parse().unwrap(),
         attempt: 2,
         due_at: at("2025-11-17T11:30:00Z"),
     };
@@ -176,7 +177,10 @@ async fn a_change_keeps_the_retries_that_wait() {
     let changes = json!({"schedule_cron": "0 18 * * *", "retry_count": 0});
     let answered = patch(&world, &acme, &made, &changes).await;
     let waits = json!([
-        {"slot": "2025-11-16T11:00:00Z", "attempt": 2, "due_at": "2025-11-17T11:30:00Z"},
+        {
+            "slot": "2025-11-16T11:00:00Z", "date": "2025-11-16", "attempt": 2,
+            "due_at": "2025-11-17T11:30:00Z",
+        },
     ]);
     assert_eq!(answered["retries"], waits);
     assert_eq!(read(&world, &acme, &made).await["retries"], waits);

@@ -47,6 +47,7 @@ fn requested(schedule: &Schedule, slot: &str, attempt: u32) -> Value {
         user_id: schedule.created_by.clone(),
         config_id: schedule.config_id,
         slot: at(slot),
+        date: schedule.date(at(slot)),
         attempt,
     });
     serde_json::to_value(Push::of(&event, "17").unwrap()).unwrap()
@@ -111,12 +112,15 @@ async fn a_slot_whose_run_failed_gets_a_new_attempt_and_a_completed_one_none() {
 #[tokio::test]
 async fn a_lost_request_leaves_a_slot_that_can_be_run_and_no_other_can() {
     let (world, _, schedule) = ready().await;
+    world.set_time("2025-11-18T11:00:05Z");
     // Published and lost: no record, but a slot of the schedule, and past.
     for (slot, status) in [
-        ("2025-11-16T11:00:00Z", 202),
-        ("2025-11-16T12:00:00+01:00", 202),
-        ("2025-11-16T11:00:01Z", 422),
-        ("2025-11-18T11:00:00Z", 422),
+        (SLOT, 202),
+        ("2025-11-17T12:00:00+01:00", 202),
+        ("2025-11-17T11:00:01Z", 422),
+        ("2025-11-19T11:00:00Z", 422),
+        // Before it was made.
+        ("2025-11-16T11:00:00Z", 422),
         ("yesterday", 422),
     ] {
         let answer = resubmit(&world, &schedule, slot).await;
@@ -126,7 +130,7 @@ async fn a_lost_request_leaves_a_slot_that_can_be_run_and_no_other_can() {
         }
     }
     deliver(&world).await;
-    assert_eq!(told(&world, &schedule).await, ["16 11:00 1 SUBMITTED"]);
+    assert_eq!(told(&world, &schedule).await, ["17 11:00 1 SUBMITTED"]);
     for id in ["00000000-0000-0000-0000-000000000001", "nonsense"] {
         let path = format!("/api/v1/scheduler/resubmit/{id}");
         let answer = post(&world, &path, Some(ADMIN), &json!({"slot": SLOT})).await;
@@ -137,26 +141,32 @@ async fn a_lost_request_leaves_a_slot_that_can_be_run_and_no_other_can() {
 #[tokio::test]
 async fn what_cannot_run_is_refused_with_its_reason_and_acknowledged() {
     let (world, acme, schedule) = ready().await;
-    let variants: [(Schedule, &str); 3] = [
+    let made = |n| {
+        let created_at = at("2025-11-17T10:00:00Z");
+        Schedule { created_at, ..daily(&world, &acme, n) }
+    };
+    let variants: [(Schedule, &str); 4] = [
         (
-            Schedule { template: "gcp/cost/gone".parse().unwrap(), ..daily(&world, &acme, 2) },
+            Schedule { template: "gcp/cost/gone".parse().unwrap(), ..made(2) },
             "there is no template gcp/cost/gone",
         ),
         (
             Schedule {
                 parameters: json!({"date": "soon"}).as_object().unwrap().clone(),
-                ..daily(&world, &acme, 3)
+                ..made(3)
             },
             "parameter date: a calendar date as YYYY-MM-DD, not \"soon\"",
         ),
         (
             Schedule {
                 parameters: json!({"date": "{{ tomorrow }}"}).as_object().unwrap().clone(),
-                ..daily(&world, &acme, 4)
+                ..made(4)
             },
             "parameter date: a date, or one relative to the slot such as {{ slot_date }} or \
              {{ slot_date - 1 day }}, not \"{{ tomorrow }}\"",
         ),
+        // Removed and made anew under the same id, after the slot.
+        (daily(&world, &acme, 6), "the schedule is gone"),
     ];
     for (schedule, reason) in &variants {
         put(&world, schedule).await;
@@ -195,12 +205,15 @@ async fn poison_is_acknowledged_and_changes_nothing() {
     ] {
         assert_eq!(push(&world, &body).await, 204, "{body}");
     }
-    for (path, body) in [
-        ("/internal/run-events", json!({"message": {"data": "%"}})),
-        ("/internal/run-events", requested(&schedule, SLOT, 1)),
-    ] {
-        assert_eq!(post(&world, path, Some(ADMIN), &body).await.status, 204);
-    }
+    let events = "/internal/run-events";
+    let poison = json!({"message": {"data": "%"}});
+    assert_eq!(post(&world, events, Some(ADMIN), &poison).await.status, 204);
+    // What came to the wrong door is not lost: it is delivered again, and kept in the end.
+    let astray = requested(&schedule, SLOT, 1);
+    assert_eq!(post(&world, events, Some(ADMIN), &astray).await.status, 500);
+    let unread = Request::post("/internal/run-requests").header(admin::HEADER, ADMIN);
+    let unread = unread.body(Body::from(astray.to_string())).unwrap();
+    assert_eq!(world.send(unread).await.status, 415, "nobody has said that it is JSON");
     assert_eq!(records(&world, &schedule).await, []);
     assert_eq!(world.runs(&acme).await, []);
 }

@@ -146,3 +146,29 @@ async fn a_run_that_expires_in_the_queue_ends_its_slot() {
     assert_eq!(told(&world, &other).await, ["17 11:01 1 EXPIRED"]);
     assert_eq!(stored(&world, &other).await.retries, []);
 }
+
+#[tokio::test]
+async fn a_slot_keeps_its_date_whatever_becomes_of_the_zone() {
+    let world = World::new();
+    let acme = world.onboard("acme", "PROFESSIONAL").await;
+    let schedule = Schedule {
+        cron: "30 23 * * *".parse().unwrap(),
+        zone: "UTC".parse().unwrap(),
+        retry: RetryPolicy { count: 1, backoff_seconds: 0 },
+        ..daily(&world, &acme, 1)
+    };
+    let schedule = Schedule { next_run_time: schedule.next_after(world.clock.now()), ..schedule };
+    put(&world, &schedule).await;
+    world.set_time("2025-11-17T23:30:05Z");
+    tick(&world).await;
+    let slot = "2025-11-17T23:30:00Z";
+    end(&world, run_of(&schedule, slot, 1), RunStatus::Failed, Some(FailureKind::Step), 1).await;
+    let now = stored(&world, &schedule).await;
+    let moved = Schedule { zone: "Asia/Tokyo".parse().unwrap(), ..now };
+    let change = ScheduleChange { schedule: moved, refire: true };
+    assert!(world.state.change_schedule(&change).await.unwrap());
+    assert_eq!(tick(&world).await.published, 1);
+    let runs = world.runs(&acme).await;
+    let dates: Vec<_> = runs.iter().map(|run| run.parameters["date"]["value"].clone()).collect();
+    assert_eq!(dates, ["2025-11-16", "2025-11-16"]);
+}

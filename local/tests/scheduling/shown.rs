@@ -116,7 +116,14 @@ async fn the_newest_twenty_slots_are_shown_with_the_runs_they_have() {
         let key = key(&schedule, &slot.to_rfc3339(), 1);
         let updated_at = slot + TimeDelta::seconds(1);
         let (user_id, state, reason) = (UserId::parse("zoë").unwrap(), SlotState::Pending, None);
-        let record = SlotRecord { key: key.clone(), user_id, state, reason, updated_at };
+        let record = SlotRecord {
+            date: schedule.date(key.slot),
+            key: key.clone(),
+            user_id,
+            state,
+            reason,
+            updated_at,
+        };
         world.state.begin_attempt(&record).await.unwrap();
         let state = states[usize::try_from(day).unwrap() % states.len()];
         if state != SlotState::Pending {
@@ -162,7 +169,10 @@ async fn a_retry_is_shown_while_it_waits_and_runs_outlive_their_schedule() {
     end(&world, run, RunStatus::Failed, Some(FailureKind::Step), 1).await;
     let failed = read(&world, &acme, &made).await;
     let waits = json!([
-        {"slot": "2025-11-17T11:00:00Z", "attempt": 2, "due_at": "2025-11-17T11:01:10Z"},
+        {
+            "slot": "2025-11-17T11:00:00Z", "date": "2025-11-17", "attempt": 2,
+            "due_at": "2025-11-17T11:01:10Z",
+        },
     ]);
     assert_eq!(failed["retries"], waits);
     assert_eq!(failed["slots"][0]["state"], "FAILED");

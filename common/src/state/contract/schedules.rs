@@ -74,7 +74,7 @@ pub async fn recording_schedules(schedules: &dyn Schedules) {
 pub async fn changing(schedules: &dyn Schedules) {
     let tenant = tenant("schedules_change");
     let schedule = made(schedules, &tenant, 1).await;
-    let retry = Retry { slot: noon(), attempt: 2, due_at: noon() };
+    let retry = Retry { slot: noon(), date: noon().date_naive(), attempt: 2, due_at: noon() };
     schedules.plan_retry(schedule.config_id, &retry).await.unwrap();
     let changed = Schedule {
         cron: CronSchedule::parse("@daily").unwrap(),
@@ -118,7 +118,7 @@ pub async fn due(state: &(impl Schedules + Tenants)) {
         assert_eq!(state.create_schedule(schedule, 100).await.unwrap(), Created::Made);
     }
     let due_at = noon() + TimeDelta::microseconds(1);
-    let waiting = Retry { slot: noon(), attempt: 2, due_at };
+    let waiting = Retry { slot: noon(), date: noon().date_naive(), attempt: 2, due_at };
     state.plan_retry(retry.config_id, &waiting).await.unwrap();
     let due = async |now: DateTime<Utc>| -> Vec<ConfigId> {
         let due = state.due(now).await.unwrap().into_iter();
@@ -147,7 +147,8 @@ pub async fn due(state: &(impl Schedules + Tenants)) {
 pub async fn advancing(schedules: &dyn Schedules) {
     let tenant = tenant("schedules_advance");
     let (one, two) = (made(schedules, &tenant, 1).await, made(schedules, &tenant, 2).await);
-    let retry = |attempt| Retry { slot: noon(), attempt, due_at: noon() };
+    let retry =
+        |attempt| Retry { slot: noon(), date: noon().date_naive(), attempt, due_at: noon() };
     for attempt in [2, 3, 2] {
         schedules.plan_retry(one.config_id, &retry(attempt)).await.unwrap();
     }

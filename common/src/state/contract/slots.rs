@@ -20,7 +20,14 @@ fn key(tenant: &TenantId, hour: i64, attempt: u32) -> SlotKey {
 /// An attempt of a slot as it begins.
 pub fn record(key: SlotKey) -> SlotRecord {
     let user_id = UserId::parse("zoë").unwrap();
-    SlotRecord { key, user_id, state: SlotState::Pending, reason: None, updated_at: noon() }
+    SlotRecord {
+        key,
+        user_id,
+        date: "2026-03-05".parse().unwrap(),
+        state: SlotState::Pending,
+        reason: None,
+        updated_at: noon(),
+    }
 }
 
 fn later() -> DateTime<Utc> {

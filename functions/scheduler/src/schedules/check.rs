@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use common::http::problem::FieldError;
 use common::pipeline::ParamError;
-use common::schedule::Schedule;
+use common::schedule::{Schedule, Slot};
 use common::submit::{Gate, Refusal, Request, check};
 
 use super::coming;
@@ -30,7 +30,12 @@ fn refused(gate: &Gate, schedule: &Schedule, slot: DateTime<Utc>) -> Vec<ParamEr
         domain: template.domain().to_owned(),
         template: template.name().to_owned(),
         parameters: schedule.parameters.clone(),
-        slot: Some(schedule.slot(slot, 1)),
+        slot: Some(Slot {
+            config_id: schedule.config_id,
+            at: slot,
+            date: schedule.date(slot),
+            attempt: 1,
+        }),
         derived: None,
         priority: schedule.priority,
     };
