@@ -320,8 +320,12 @@ async fn end_and_free(
     Ok(())
 }
 
-/// Frees the slot of a run whose row is final; in the same batch it goes to who waits for it.
+/// Frees the slot of a run whose row is final. Under a bound it goes to whose turn it is in the same batch, so that no
+/// arrival of another tenant takes it; without one only the tenant's own queue can, at the end of the pass.
 async fn free(context: &Context, entry: &Entry, run: &Run) -> Result<(), PortError> {
     let change = queue::freeing(entry, run);
+    if context.gate.policy.max_running.is_none() {
+        return context.gate.apply(&run.tenant_id, change).await.map(|_| ());
+    }
     queue::release_and_start(context, Item { tenant_id: run.tenant_id.clone(), change }).await
 }
