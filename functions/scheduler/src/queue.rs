@@ -38,6 +38,7 @@ pub async fn handle(context: &Context, event: &Event) -> Result<(), PortError> {
     }
 }
 
+/// Applies what frees a slot, and starts in the same batch who gets it.
 pub(crate) async fn release_and_start(context: &Context, release: Item) -> Result<(), PortError> {
     let gate = &context.gate;
     if gate.policy.max_running.is_none() {
