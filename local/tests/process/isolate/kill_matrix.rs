@@ -182,9 +182,11 @@ impl Reader {
             let mut tick = tokio::time::interval(Duration::from_millis(20));
             let mut seen = Vec::new();
             loop {
+                // The last look begins after it was told to stop: it sees all that was there by then.
+                let last = stopped.is_cancelled();
                 seen.push(table(&warehouse, tenant).await);
                 seen.dedup();
-                if stopped.is_cancelled() {
+                if last {
                     return seen;
                 }
                 tick.tick().await;
