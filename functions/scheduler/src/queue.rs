@@ -48,10 +48,10 @@ pub(crate) async fn release_and_start(context: &Context, release: Item) -> Resul
     // In one batch with the release, so that no arrival takes the slot before those who wait.
     let mut items = vec![release];
     items.extend(starts_of_all(gate).await?);
-    if decide_and_start(gate, items).await? == 0 {
-        // Who was queued since the ledger was read found the slot still held.
-        start_all(context).await?;
-    }
+    decide_and_start(gate, items).await?;
+    // Who was queued since the ledger was read found the slot still held. Once nobody is found to wait, an arrival
+    // finds the slot itself.
+    while start_all(context).await? > 0 {}
     Ok(())
 }
 
