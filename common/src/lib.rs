@@ -3,6 +3,8 @@
 pub mod api_key;
 pub mod clock;
 pub mod events;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod http;
 pub mod jobs;
 pub mod keys;

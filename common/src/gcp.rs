@@ -1,0 +1,109 @@
+//! Google Cloud: the adapters that production runs on. Only here is a `google_cloud_*` crate named.
+//!
+//! Each adapter is made of an [`Access`], which says where the service is and as whom it is called, and of the
+//! names that the deployment gives its resources.
+
+pub mod bigquery;
+pub mod cloud_run;
+pub mod kms;
+pub mod oidc;
+pub mod pubsub;
+pub mod state;
+
+use std::net::IpAddr;
+
+use google_cloud_auth::credentials::{Builder, Credentials, anonymous};
+
+use crate::port::PortError;
+
+/// Where one Google service is reached, and as whom.
+#[derive(Debug, Clone)]
+pub struct Access {
+    endpoint: Option<String>,
+    credentials: Credentials,
+}
+
+impl Access {
+    /// Google's own endpoint where `endpoint` is `None`, else that URL.
+    ///
+    /// Calls go out with the deployment's Application Default Credentials, except to an endpoint on this machine
+    /// (`localhost` or a loopback address), which is called anonymously: an emulator has no accounts, and a
+    /// token never leaves for one.
+    pub fn new(endpoint: Option<&str>) -> Result<Self, PortError> {
+        let invalid =
+            |url: &str, rule: &str| PortError::InvalidQuery(format!("the endpoint '{url}' {rule}"));
+        let Some(url) = endpoint else {
+            return Ok(Self { endpoint: None, credentials: default_credentials()? });
+        };
+        let parsed = reqwest::Url::parse(url)
+            .map_err(|e| invalid(url, &format!("is not a URL: {e}; give http://host:port")))?;
+        let credentials = match (parsed.scheme(), is_loopback(&parsed)) {
+            ("http" | "https", true) => anonymous::Builder::new().build(),
+            ("https", false) => default_credentials()?,
+            _ => return Err(invalid(url, "must be https, or http on this machine")),
+        };
+        let endpoint = url.trim_end_matches('/').to_owned();
+        Ok(Self { endpoint: Some(endpoint), credentials })
+    }
+}
+
+fn default_credentials() -> Result<Credentials, PortError> {
+    Builder::default().build().map_err(|e| PortError::other("the default credentials", e))
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// What the error of a client means.
+fn port_error(what: &str, error: google_cloud_gax::error::Error) -> PortError {
+    use google_cloud_gax::error::rpc::Code;
+    let text = || format!("{what}: {error}");
+    if error.is_timeout() || error.is_exhausted() || error.is_io() || error.is_connect() {
+        return PortError::Unavailable(text());
+    }
+    if error.is_binding() {
+        return PortError::InvalidQuery(text());
+    }
+    match (error.http_status_code(), error.status().map(|status| status.code)) {
+        (Some(404), _) | (_, Some(Code::NotFound)) => PortError::NotFound(text()),
+        (Some(409), _) | (_, Some(Code::AlreadyExists)) => PortError::AlreadyExists(text()),
+        (_, Some(Code::Aborted)) => PortError::Conflict(text()),
+        (Some(401 | 403), _) | (_, Some(Code::PermissionDenied | Code::Unauthenticated)) => {
+            PortError::PermissionDenied(text())
+        }
+        (Some(429), _) | (_, Some(Code::ResourceExhausted)) => PortError::RateLimited(text()),
+        (Some(400), _) | (_, Some(Code::InvalidArgument | Code::FailedPrecondition)) => {
+            PortError::InvalidQuery(text())
+        }
+        (Some(408 | 500..=599), _)
+        | (_, Some(Code::Unavailable | Code::DeadlineExceeded | Code::Internal)) => {
+            PortError::Unavailable(text())
+        }
+        _ => PortError::other(what, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_endpoint_on_this_machine_is_called_in_plain_text() {
+        for good in ["http://127.0.0.1:9050", "http://localhost:1/", "http://[::1]:80"] {
+            Access::new(Some(good)).unwrap();
+        }
+        for bad in [
+            "http://example.com",
+            "ftp://127.0.0.1",
+            "127.0.0.1:9050",
+            "",
+            "http://127.0.0.1.example.com",
+        ] {
+            let error = Access::new(Some(bad)).unwrap_err();
+            assert!(error.to_string().contains(&format!("'{bad}'")), "{error}");
+        }
+    }
+}

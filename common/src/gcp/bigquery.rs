@@ -1,0 +1,1 @@
+//! BigQuery: the warehouse, and the statements that the state is made of.

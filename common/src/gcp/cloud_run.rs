@@ -1,0 +1,1 @@
+//! Cloud Run Jobs: an execution for each launch.

@@ -1,0 +1,1 @@
+//! Cloud KMS: secrets under a key that never leaves Google.

@@ -1,0 +1,1 @@
+//! Google's ID tokens: who calls a route of the deployment.

@@ -1,0 +1,1 @@
+//! Pub/Sub: events between the functions.

@@ -1,0 +1,3 @@
+//! The Google adapters against programs that nobody here wrote, and against fakes of what has none.
+//!
+//! `.ci/judges` installs what they need; `cargo test --workspace --features common/judges` runs them.
