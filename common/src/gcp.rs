@@ -10,9 +10,13 @@ pub mod oidc;
 pub mod pubsub;
 pub mod state;
 
+use std::error::Error as _;
 use std::net::IpAddr;
 
 use google_cloud_auth::credentials::{Builder, Credentials, anonymous};
+use google_cloud_auth::errors::CredentialsError;
+use google_cloud_gax::error::Error;
+use google_cloud_gax::error::rpc::Code;
 
 use crate::port::PortError;
 
@@ -58,19 +62,32 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 }
 
 /// What the error of a client means.
-fn port_error(what: &str, error: google_cloud_gax::error::Error) -> PortError {
-    use google_cloud_gax::error::rpc::Code;
+fn port_error(what: &str, error: Error) -> PortError {
+    known(what, &error).unwrap_or_else(|| PortError::other(what, error))
+}
+
+/// The same, where it is one of the kinds that a port knows by name.
+fn known(what: &str, error: &Error) -> Option<PortError> {
     let text = || format!("{what}: {error}");
     if error.is_timeout() || error.is_exhausted() || error.is_io() || error.is_connect() {
-        return PortError::Unavailable(text());
+        return Some(PortError::Unavailable(text()));
     }
     if error.is_binding() {
-        return PortError::InvalidQuery(text());
+        return Some(PortError::InvalidQuery(text()));
     }
-    match (error.http_status_code(), error.status().map(|status| status.code)) {
+    if error.is_authentication() {
+        // Nothing was sent: the account's own token could not be had, for the moment or for good.
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<CredentialsError>());
+        return Some(match cause {
+            Some(cause) if cause.is_transient() => PortError::Unavailable(text()),
+            _ => PortError::PermissionDenied(text()),
+        });
+    }
+    Some(match (error.http_status_code(), error.status().map(|status| status.code)) {
         (Some(404), _) | (_, Some(Code::NotFound)) => PortError::NotFound(text()),
-        (Some(409), _) | (_, Some(Code::AlreadyExists)) => PortError::AlreadyExists(text()),
+        // Over HTTP an aborted call has the status 409 as well.
         (_, Some(Code::Aborted)) => PortError::Conflict(text()),
+        (Some(409), _) | (_, Some(Code::AlreadyExists)) => PortError::AlreadyExists(text()),
         (Some(401 | 403), _) | (_, Some(Code::PermissionDenied | Code::Unauthenticated)) => {
             PortError::PermissionDenied(text())
         }
@@ -82,8 +99,8 @@ fn port_error(what: &str, error: google_cloud_gax::error::Error) -> PortError {
         | (_, Some(Code::Unavailable | Code::DeadlineExceeded | Code::Internal)) => {
             PortError::Unavailable(text())
         }
-        _ => PortError::other(what, error),
-    }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
