@@ -95,7 +95,7 @@ impl Statement {
     }
 
     /// Adds a label beside `service`, `statement` and `call`, such as `tenant` and `run_id`.
-    pub(in crate::gcp) fn label(mut self, name: &str, value: impl ToString) -> Self {
+    pub(in crate::gcp) fn label(mut self, name: &str, value: &impl ToString) -> Self {
         self.labels.insert(name.to_owned(), value.to_string());
         self
     }
@@ -194,10 +194,15 @@ impl Client {
         &self.0.jobs
     }
 
+    /// A name that nothing else has.
+    pub(in crate::gcp) fn unique(&self) -> String {
+        self.0.chance.uuid().simple().to_string()
+    }
+
     /// Runs a statement. Where BigQuery failed it for a reason that passes, it is sent again as a new job, after
     /// a random wait; where the answer was lost, the same job is asked for.
     pub(in crate::gcp) async fn run(&self, statement: &Statement) -> Result<Ran, PortError> {
-        let call = self.0.chance.uuid().simple().to_string();
+        let call = self.unique();
         let base = format!("{}-{}-{call}", self.place().service, statement.name);
         let configuration = self.configuration(statement, &call);
         let patience = Patience::new(statement.patience);
@@ -228,7 +233,7 @@ impl Client {
         first: u32,
         statement: &Statement,
     ) -> Result<Once, PortError> {
-        let call = self.0.chance.uuid().simple().to_string();
+        let call = self.unique();
         let configuration = self.configuration(statement, &call);
         let patience = Patience::new(statement.patience);
         let (mut number, mut tries) = (first, 0);
@@ -351,7 +356,9 @@ impl Client {
                         None => Some(error::of_call(what, error)),
                     },
                     None => {
-                        return Err(unknown(PortError::Unavailable(format!("{what}: no job {id}"))));
+                        return Err(unknown(PortError::Unavailable(format!(
+                            "{what}: no job {id}"
+                        ))));
                     }
                 },
             };

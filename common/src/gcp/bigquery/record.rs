@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::port::PortError;
+use crate::tenant::TenantId;
 use crate::warehouse::{DataType, Rows, Value};
 
 /// The rows of an answer. TIMESTAMP is microseconds, as was asked for.
@@ -147,6 +148,7 @@ read! {
     u32: Value::Int64(int) => u32::try_from(*int).ok();
     u64: Value::Int64(int) => u64::try_from(*int).ok();
     Uuid: Value::String(text) => text.parse().ok();
+    TenantId: Value::String(text) => TenantId::parse(text).ok();
     NaiveDate: Value::Date(date) => Some(*date);
     DateTime<Utc>: Value::Timestamp(at) => Some(*at);
     Vec<u8>: Value::Bytes(bytes) => Some(bytes.clone());
