@@ -274,7 +274,7 @@ impl Account {
         }
     }
 
-    /// Forgets what is older than the ledger remembers.
+    /// Forgets what is older than the ledger remembers; done before a change is decided.
     pub fn prune(&mut self, now: DateTime<Utc>) {
         self.entries.retain(|e| e.closed_at.is_none_or(|at| now - at < CLOSED_FOR));
         if let Some(first) = now.date_naive().checked_sub_days(DAYS_FOR) {

@@ -2,7 +2,7 @@
 //!
 //! An instance has one of these in flight, and what arrives meanwhile goes with the next. Between the UPDATE and the
 //! SELECT another instance may change a row, so an outcome is told by marks that only its own statement leaves: a
-//! request's token, the statement's id on an entry, an attempt's number.
+//! request's token, an attempt's number, and on an entry what the statement did to it.
 
 mod outcome;
 mod round;
@@ -160,7 +160,7 @@ async fn rows(
     Record::all(&ran.rows).map(|row| read(&row)).collect()
 }
 
-/// A row as it was read, with the statement that changed each entry last.
+/// A row as it was read, with what changed each entry last.
 struct Read {
     row: LedgerRow,
     marks: HashMap<RunId, String>,

@@ -43,13 +43,14 @@ impl Round<'_> {
     fn changed(&self, tenant: &TenantId, change: &Change, read: &Read, mark: &str) -> Outcome {
         let account = &read.row.account;
         let entry = |run_id: RunId| account.entries.iter().find(|e| e.run_id == run_id);
-        let mine = |entry: &Entry| read.marks.get(&entry.run_id).is_some_and(|m| m == mark);
+        let by = |verb: &str, entry: &Entry| {
+            let marked = read.marks.get(&entry.run_id).and_then(|m| m.strip_prefix(verb));
+            marked.is_some_and(|rest| rest.trim_start() == mark)
+        };
         match change {
             Change::Start { .. } if !is_active(read.row.subscription.as_ref()) => Outcome::Inactive,
             Change::Start { .. } => {
-                let started = |e: &&Entry| {
-                    e.state == EntryState::Active && mine(e) && !self.made_active(tenant, e)
-                };
+                let started = |e: &&Entry| e.state == EntryState::Active && by("start", e);
                 let mut started: Vec<Entry> =
                     account.entries.iter().filter(started).cloned().collect();
                 started.sort_by_key(|e| (e.priority, e.seq));
@@ -72,7 +73,9 @@ impl Round<'_> {
                 _ => Outcome::Ignored,
             },
             Change::Extend { run_id, attempt, .. } => match entry(*run_id) {
-                Some(e) if e.attempt == attempt + 1 && mine(e) => Outcome::Extended(e.clone()),
+                Some(e) if e.attempt == attempt + 1 && by("extend", e) => {
+                    Outcome::Extended(e.clone())
+                }
                 _ => Outcome::Ignored,
             },
             Change::Admit { .. } => Outcome::Ignored,
@@ -82,17 +85,6 @@ impl Round<'_> {
     fn changes<'a>(&'a self, tenant: &'a TenantId) -> impl Iterator<Item = &'a Change> {
         let items = self.taken.iter().map(|&(b, i)| &self.batches[b].items[i]);
         items.filter(move |item| item.tenant_id == *tenant).map(|item| &item.change)
-    }
-
-    /// Whether the statement let an entry in, or extended it, rather than starting it.
-    fn made_active(&self, tenant: &TenantId, entry: &Entry) -> bool {
-        self.changes(tenant).any(|change| match change {
-            Change::Admit { run_id, token, .. } => *run_id == entry.run_id && *token == entry.token,
-            Change::Extend { run_id, attempt, .. } => {
-                *run_id == entry.run_id && attempt + 1 == entry.attempt
-            }
-            Change::Start { .. } | Change::Release { .. } | Change::Refund { .. } => false,
-        })
     }
 
     fn admits(&self, tenant: &TenantId, run: RunId, by: Uuid) -> bool {
