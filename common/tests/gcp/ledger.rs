@@ -1,57 +1,18 @@
 //! The ledger's statement against the rule itself: whatever comes, in whatever batches, it leads to the same.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::clock::{Chance, Clock};
-use common::gcp::Access;
-use common::gcp::bigquery::{Client, Place};
-use common::gcp::state::State;
+use common::clock::Chance;
 use common::quota::{self, Bounded, Change, EntryState, Outcome, Slots};
 use common::run::RunId;
-use common::state::contract::{LIMITS, noon};
-use common::state::{Batch, Item, Ledger, tables};
-use common::tenant::TenantId;
+use common::state::contract::{self, noon};
+use common::state::{Batch, Item, Ledger, Tenants};
+use common::tenant::{SubscriptionStatus, TenantId};
 use uuid::Uuid;
 
-const URL: &str = "http://127.0.0.1:19050";
-
-async fn rest(path: &str, body: serde_json::Value) {
-    let url = format!("{URL}/bigquery/v2/projects/local/{path}");
-    let client = reqwest::Client::builder().build().unwrap();
-    let answer = client.post(url).json(&body).send().await.unwrap();
-    assert!(answer.status().is_success() || answer.status() == 409, "{:?}", answer.text().await);
-}
-
-async fn sql(id: &str, query: &str) {
-    let body = serde_json::json!({
-        "jobReference": {"projectId": "local", "jobId": id},
-        "configuration": {"query": {"query": query, "useLegacySql": false}},
-    });
-    rest("jobs", body).await;
-}
-
-async fn setup() -> State {
-    rest(
-        "datasets",
-        serde_json::json!({"datasetReference": {"projectId": "local", "datasetId": "tenants"}}),
-    )
-    .await;
-    for (name, definition) in tables::control().unwrap() {
-        let mut body = serde_json::to_value(definition).unwrap();
-        if body.get("view").is_some() {
-            continue;
-        }
-        body["tableReference"] =
-            serde_json::json!({"projectId": "local", "datasetId": "tenants", "tableId": name});
-        rest("datasets/tenants/tables", body).await;
-    }
-    let access = Access::new(Some(URL)).unwrap();
-    let place = Place { project: "local".into(), location: "US".into(), service: "test" };
-    let client = Client::connect(&access, place, Chance::system()).await.unwrap();
-    State::new(client, Clock::from_fn(noon))
-}
+use crate::judges::BigQueryEmulator;
+use crate::state::state;
 
 fn any_change(dice: &Chance, now: DateTime<Utc>) -> Change {
     let [kind, run, attempt, other] = dice.bytes();
@@ -76,27 +37,23 @@ fn any_change(dice: &Chance, now: DateTime<Utc>) -> Change {
 
 #[tokio::test]
 async fn a_statement_decides_batches_as_the_rule_does() {
-    let state = Arc::new(setup().await);
-    let tenants: Vec<TenantId> = ["a", "b", "c", "d"]
-        .map(|t| {
-            TenantId::parse(&format!("rule_{t}_{}", Chance::system().uuid().simple())).unwrap()
-        })
-        .to_vec();
-    let mut limits = LIMITS;
-    (limits.daily_limit, limits.monthly_limit, limits.max_queued) = (9, 12, 3);
+    let emulator = BigQueryEmulator::start().await;
+    emulator.control().await;
+    let state = state(&emulator.url).await;
+    let tenants: Vec<TenantId> =
+        ["rule_a", "rule_b", "rule_c", "rule_d"].map(|t| TenantId::parse(t).unwrap()).to_vec();
     let mut rows: BTreeMap<TenantId, Bounded> = BTreeMap::new();
-    sql(&format!("delete-{}", Chance::system().uuid()), "DELETE FROM tenants.tenant_run_ledger WHERE TRUE").await;
     for (n, tenant) in tenants.iter().enumerate() {
-        sql(&format!("sub-{tenant}"), &format!(
-            "INSERT INTO tenants.tenant_run_ledger (tenant_id, entries, days, updated_at) VALUES ('{tenant}', [], [], CURRENT_TIMESTAMP())")).await;
-        let status = if n == 3 { "SUSPENDED" } else { "ACTIVE" };
-        sql(&format!("sub2-{tenant}"), &format!(
-            "INSERT INTO tenants.tenant_subscriptions (subscription_id, tenant_id, plan_name, status, daily_limit, monthly_limit, concurrent_limit, max_queued, max_bytes, max_parallel, created_at, updated_at)
-             VALUES ('s', '{tenant}', 'P', '{status}', 9, 12, 3, 3, 1, 1, CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP())")).await;
-        rows.insert(
-            tenant.clone(),
-            Bounded { limits: (n != 3).then_some(limits), ..Bounded::default() },
-        );
+        let mut subscription = contract::subscription(tenant.as_str());
+        let limits = &mut subscription.limits;
+        (limits.daily_limit, limits.monthly_limit, limits.max_queued) = (9, 12, 3);
+        let limits = (n != 3).then_some(*limits);
+        if limits.is_none() {
+            subscription.status = SubscriptionStatus::Suspended;
+        }
+        state.create_subscription(&subscription).await.unwrap();
+        Ledger::create(&state, tenant).await.unwrap();
+        rows.insert(tenant.clone(), Bounded { limits, ..Bounded::default() });
     }
     let dice = Chance::seeded(11);
     let mut now = noon();

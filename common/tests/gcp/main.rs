@@ -2,4 +2,6 @@
 //!
 //! `.ci/judges` installs what they need; `cargo test --workspace --features common/judges` runs them.
 
+mod judges;
 mod ledger;
+mod state;

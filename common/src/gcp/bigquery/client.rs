@@ -19,7 +19,7 @@ use super::record;
 use crate::clock::Chance;
 use crate::gcp::Access;
 use crate::port::PortError;
-use crate::warehouse::Rows;
+use crate::warehouse::{DataType, Param, Rows, Value};
 
 /// How long one call may take, beside the time that it asks BigQuery to wait.
 const CALL: Duration = Duration::from_secs(20);
@@ -92,6 +92,13 @@ impl Statement {
     ) -> Self {
         self.query.query_parameters.push(parameter(name, param));
         self
+    }
+
+    /// Binds an array of STRING.
+    pub(in crate::gcp) fn bind_list(self, name: &str, items: impl Iterator<Item = String>) -> Self {
+        let kind = DataType::Array(Box::new(DataType::String));
+        let value = Value::Array(items.map(Value::String).collect());
+        self.bind_param(name, &Param { kind, value })
     }
 
     /// Adds a label beside `service`, `statement` and `call`, such as `tenant` and `run_id`.

@@ -47,6 +47,13 @@ params! {
     Vec<u8> => Bytes, |bytes| Value::Bytes(bytes);
 }
 
+impl<T: ToParam + Copy> ToParam for &T {
+    const KIND: DataType = T::KIND;
+    fn to_value(self) -> Value {
+        (*self).to_value()
+    }
+}
+
 impl<T: ToParam> ToParam for Option<T> {
     const KIND: DataType = T::KIND;
     fn to_value(self) -> Value {

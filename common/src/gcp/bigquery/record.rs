@@ -193,6 +193,26 @@ impl<'a> Record<'a> {
             .ok_or_else(|| unreadable(name, std::any::type_name::<T>(), &value.to_string()))
     }
 
+    /// A column that holds JSON, as text or as such.
+    pub(in crate::gcp) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<T, PortError> {
+        let text: String = self.get(name)?;
+        serde_json::from_str(&text).map_err(|e| unreadable(name, &e.to_string(), &text))
+    }
+
+    /// A column that holds the text of something that parses, or NULL.
+    pub(in crate::gcp) fn parse_opt<T>(&self, name: &str) -> Result<Option<T>, PortError>
+    where
+        T: std::str::FromStr,
+    {
+        match self.get::<Option<String>>(name)? {
+            Some(_) => self.parse(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A column that holds the text of something that parses.
     pub(in crate::gcp) fn parse<T>(&self, name: &str) -> Result<T, PortError>
     where

@@ -22,7 +22,7 @@ use crate::quota::{Account, Entry};
 use crate::run::RunId;
 use crate::state::{Answer, Batch, Ledger, LedgerRow};
 use crate::tenant::TenantId;
-use crate::warehouse::{DataType, Ensured, Param, Value};
+use crate::warehouse::{Ensured, Value};
 
 const APPLY: &str = include_str!("../sql/ledger_apply.sql");
 const ROWS: &str = include_str!("../sql/ledger_rows.sql");
@@ -148,14 +148,10 @@ async fn rows(
     client: &Client,
     tenants: Option<&BTreeSet<&TenantId>>,
 ) -> Result<Vec<Read>, PortError> {
-    let names = tenants.into_iter().flatten().map(|t| Value::String(t.as_str().to_owned()));
-    let names = Param {
-        kind: DataType::Array(Box::new(DataType::String)),
-        value: Value::Array(names.collect()),
-    };
+    let names = tenants.into_iter().flatten().map(ToString::to_string);
     let statement = Statement::new("ledger_rows", ROWS)
         .bind("all", tenants.is_none())
-        .bind_param("tenants", &names);
+        .bind_list("tenants", names);
     let ran = client.run(&statement).await?;
     Record::all(&ran.rows).map(|row| read(&row)).collect()
 }
