@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::plan::Limits;
 use crate::run::RunId;
+use crate::tenant::stored_as_text;
 
 mod batch;
 mod turns;
@@ -37,6 +38,13 @@ pub enum EntryState {
     /// Not counted: it never came to be, or was ended before it began.
     Refunded,
 }
+
+stored_as_text!(EntryState {
+    Queued = "QUEUED",
+    Active = "ACTIVE",
+    Done = "DONE",
+    Refunded = "REFUNDED",
+});
 
 /// One run in a tenant's ledger row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,7 +274,7 @@ impl Account {
         }
     }
 
-    /// Forgets what is older than the ledger remembers.
+    /// Forgets what is older than the ledger remembers; done before a change is decided.
     pub fn prune(&mut self, now: DateTime<Utc>) {
         self.entries.retain(|e| e.closed_at.is_none_or(|at| now - at < CLOSED_FOR));
         if let Some(first) = now.date_naive().checked_sub_days(DAYS_FOR) {

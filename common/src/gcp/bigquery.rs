@@ -1,1 +1,14 @@
 //! BigQuery: the warehouse, and the statements that the state is made of.
+//!
+//! Every statement is a job with an id of our own, labels and a timeout. So a lost answer costs nothing: the same
+//! job is asked for again, and BigQuery runs it once.
+
+mod client;
+mod error;
+mod param;
+mod record;
+
+pub use client::{Client, Place};
+pub(super) use client::{Once, Ran, Statement};
+pub(super) use param::{ToParam, parameter};
+pub(super) use record::{FromValue, Record, rows};

@@ -79,12 +79,15 @@ impl Ledger for SqliteState {
 
 fn decide(tx: &Transaction<'_>, batch: &Batch) -> Result<Vec<Answer>, PortError> {
     let mut rows: BTreeMap<TenantId, Bounded> = BTreeMap::new();
+    let mut stored: BTreeMap<TenantId, Account> = BTreeMap::new();
     let mut subscriptions: BTreeMap<&TenantId, Option<Subscription>> = BTreeMap::new();
     for item in &batch.items {
         let tenant = &item.tenant_id;
         if !rows.contains_key(tenant) {
-            let account = first(tx, ROW, [tenant.as_str()], account)?
+            let mut account = first(tx, ROW, [tenant.as_str()], account)?
                 .ok_or_else(|| PortError::NotFound(format!("the ledger row of {tenant}")))?;
+            stored.insert(tenant.clone(), account.clone());
+            account.prune(batch.now);
             let subscription = subscription(tx, tenant)?;
             let limits = subscription.as_ref().and_then(live_limits);
             rows.insert(tenant.clone(), Bounded { account, limits });
@@ -99,13 +102,11 @@ fn decide(tx: &Transaction<'_>, batch: &Batch) -> Result<Vec<Answer>, PortError>
             Slots::bounded(most, active, last_turn)
         }
     };
-    let before = rows.clone();
     let changes: Vec<_> = batch.items.iter().map(|i| (&i.tenant_id, &i.change)).collect();
     let outcomes = quota::decide(&mut rows, &changes, batch.now, &mut slots);
 
-    for (tenant, Bounded { account, .. }) in &mut rows {
-        account.prune(batch.now);
-        if before.get(tenant).is_some_and(|row| row.account == *account) {
+    for (tenant, Bounded { account, .. }) in &rows {
+        if stored.get(tenant) == Some(account) {
             continue;
         }
         let days: Vec<DayCount> =

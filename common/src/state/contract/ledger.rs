@@ -115,9 +115,9 @@ pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
         let items = vec![Item { tenant_id: tenant.clone(), change: change.clone() }];
         let batch = Batch { items, now, day: now.date_naive(), max_running: None };
         let answer = state.apply(&batch).await.unwrap().remove(0);
+        model.prune(now);
         let expected =
             model.apply(&change, Some(&subscription.limits), now, &mut Slots::unbounded());
-        model.prune(now);
         assert_eq!(answer.outcome, expected, "{change:?}");
         assert_eq!(answer.counts, model.counts(now.date_naive()), "{change:?}");
         let row = state.row(&tenant).await.unwrap().unwrap();

@@ -1,0 +1,111 @@
+//! What BigQuery's errors mean, by their reason.
+//!
+//! The reasons and what each asks for: <https://cloud.google.com/bigquery/docs/error-messages>.
+
+use google_cloud_bigquery_v2::model::ErrorProto;
+use google_cloud_gax::error::Error;
+use serde_json::Value as Json;
+
+use crate::gcp::port_error;
+use crate::port::PortError;
+
+/// An error with whether the same statement is to be sent again at once.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub error: PortError,
+    pub again: bool,
+}
+
+/// What the error of a job, or of a call, means.
+pub(super) fn of_reason(what: &str, reason: &str, message: &str) -> Failure {
+    let text = || format!("{what}: {message}");
+    let again = |error| Failure { error, again: true };
+    let last = |error| Failure { error, again: false };
+    let outstanding = message.contains("Too many DML statements outstanding");
+    let concurrent =
+        message.contains("due to concurrent update") || message.contains("Could not serialize");
+    match reason {
+        _ if concurrent => again(PortError::Conflict(text())),
+        "rateLimitExceeded" | "jobRateLimitExceeded" => again(PortError::RateLimited(text())),
+        "resourcesExceeded" if outstanding => again(PortError::RateLimited(text())),
+        "backendError" | "jobBackendError" | "internalError" | "jobInternalError" => {
+            again(PortError::Unavailable(text()))
+        }
+        // A quota of the project: waiting a second does not help.
+        "quotaExceeded" => last(PortError::RateLimited(text())),
+        // Its timeout was over, or somebody cancelled it.
+        "stopped" | "timeout" | "jobTimeout" => last(PortError::Unavailable(text())),
+        "notFound" => last(PortError::NotFound(text())),
+        "duplicate" => last(PortError::AlreadyExists(text())),
+        "conditionNotMet" => last(PortError::Conflict(text())),
+        "accessDenied" | "blocked" | "billingNotEnabled" => {
+            last(PortError::PermissionDenied(text()))
+        }
+        "invalid"
+        | "invalidQuery"
+        | "badRequest"
+        | "resourcesExceeded"
+        | "responseTooLarge"
+        | "bytesBilledLimitExceeded"
+        | "billingTierLimitExceeded"
+        | "notImplemented" => last(PortError::InvalidQuery(text())),
+        other => last(PortError::other(what, format!("{other}: {message}"))),
+    }
+}
+
+/// What a job's own error means.
+pub(super) fn of_job(what: &str, error: &ErrorProto) -> Failure {
+    of_reason(what, &error.reason, &error.message)
+}
+
+/// What the error of a call means: by its reason where the answer names one.
+pub(super) fn of_call(what: &str, error: Error) -> Failure {
+    let named = error.http_payload().and_then(|payload| {
+        let json: Json = serde_json::from_slice(payload).ok()?;
+        let first = json.pointer("/error/errors/0")?;
+        let reason = first.get("reason")?.as_str()?.to_owned();
+        let message = first.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
+        Some((reason, message))
+    });
+    if let Some((reason, message)) = named {
+        return of_reason(what, &reason, &message);
+    }
+    let error = port_error(what, error);
+    Failure { again: error.retryable(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_says_what_is_wrong_and_whether_to_try_again() {
+        let dml = "Resources exceeded during query execution: Too many DML statements outstanding against table \
+                   p:d.t, limit is 20.";
+        let twin = "Could not serialize access to table p:d.t due to concurrent update";
+        type Is = fn(&PortError) -> bool;
+        let limited: Is = |e| matches!(e, PortError::RateLimited(_));
+        let away: Is = |e| matches!(e, PortError::Unavailable(_));
+        let wrong: Is = |e| matches!(e, PortError::InvalidQuery(_));
+        let conflict: Is = |e| matches!(e, PortError::Conflict(_));
+        let cases: [(&str, &str, bool, Is); 11] = [
+            ("rateLimitExceeded", "slow down", true, limited),
+            ("jobRateLimitExceeded", "slow down", true, limited),
+            ("resourcesExceeded", dml, true, limited),
+            ("resourcesExceeded", "the query needs too much memory", false, wrong),
+            ("backendError", "try again", true, away),
+            ("invalidQuery", twin, true, conflict),
+            ("invalidQuery", "Syntax error", false, wrong),
+            ("bytesBilledLimitExceeded", "limit 10", false, wrong),
+            ("quotaExceeded", "of the project", false, limited),
+            ("stopped", "timed out", false, away),
+            ("accessDenied", "no", false, |e| matches!(e, PortError::PermissionDenied(_))),
+        ];
+        for (reason, message, again, is) in cases {
+            let failure = of_reason("a statement", reason, message);
+            assert_eq!(failure.again, again, "{reason}: {message}");
+            assert!(is(&failure.error), "{reason}: {:?}", failure.error);
+            assert!(failure.error.to_string().contains(message), "{reason}");
+        }
+    }
+}

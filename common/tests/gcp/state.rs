@@ -1,0 +1,92 @@
+//! The state on BigQuery against the contract suites.
+
+use common::clock::{Chance, Clock};
+use common::gcp::Access;
+use common::gcp::bigquery::{Client, Place};
+use common::gcp::state::State;
+use common::state::contract;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::judges::BigQueryEmulator;
+
+/// The tenants of the suites whose tables lie in datasets of their own.
+const TENANTS: [&str; 11] = [
+    "runs_record",
+    "runs_other",
+    "runs_guard",
+    "runs_columns",
+    "runs_list",
+    "runs_details",
+    "slots_begin",
+    "slots_begin_other",
+    "slots_settle",
+    "slots_list",
+    "slots_list_other",
+];
+
+static EMULATOR: OnceCell<BigQueryEmulator> = OnceCell::const_new();
+/// The suites count what is in the tables, so one runs at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A state over an emulator.
+pub async fn state(url: &str) -> State {
+    State::new(client(url).await, Clock::from_fn(contract::noon))
+}
+
+/// A client of an emulator.
+pub async fn client(url: &str) -> Client {
+    let access = Access::new(Some(url)).unwrap();
+    let place = Place { project: "local".to_owned(), location: "US".to_owned(), service: "test" };
+    Client::connect(&access, place, Chance::system()).await.unwrap()
+}
+
+async fn shared() -> State {
+    let start = async || {
+        let emulator = BigQueryEmulator::start().await;
+        emulator.control().await;
+        for tenant in TENANTS {
+            emulator.tenant(tenant).await;
+        }
+        emulator
+    };
+    state(&EMULATOR.get_or_init(start).await.url).await
+}
+
+macro_rules! keeps {
+    ($($module:ident::$promise:ident),+ $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $promise() {
+                let _turn = TURN.lock().await;
+                contract::$module::$promise(&shared().await).await;
+            }
+        )+
+    };
+}
+
+keeps! {
+    ledger::rows_are_made_once,
+    ledger::concurrent_admissions_get_exactly_the_quota,
+    ledger::batches_free_before_they_admit,
+    ledger::the_row_agrees_with_the_rule,
+    ledger::the_deployment_and_the_subscription_bound_admission,
+    ledger::slots_go_round_the_tenants_that_wait,
+    runs::recording,
+    runs::transitions_are_guarded,
+    runs::transitions_write_their_columns,
+    runs::lists,
+    runs::details,
+    schedules::recording_schedules,
+    schedules::changing,
+    schedules::due,
+    schedules::advancing,
+    slots::beginning,
+    slots::settling,
+    slots::listing_slots,
+    tenants::profiles_and_subscriptions_are_made_once,
+    tenants::tenants_are_listed_by_id,
+    tenants::changes_are_compared_and_set,
+    tenants::an_unseen_key_is_replaced,
+    tenants::one_first_key_is_left,
+    tenants::rotation_and_revocation,
+}
