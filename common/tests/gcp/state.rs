@@ -21,7 +21,7 @@ const TENANTS: [&str; 11] = [
     "slots_begin_other",
     "slots_settle",
     "slots_list",
-    "slots_list_other",
+    "slots_nobody",
 ];
 
 static EMULATOR: OnceCell<BigQueryEmulator> = OnceCell::const_new();
