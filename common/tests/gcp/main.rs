@@ -5,3 +5,4 @@
 mod judges;
 mod ledger;
 mod state;
+mod warehouse;
