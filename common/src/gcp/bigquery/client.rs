@@ -117,6 +117,16 @@ impl Client {
         first: u32,
         statement: &Statement,
     ) -> Result<Once, PortError> {
+        // Boxed, as the job in it is large.
+        Box::pin(self.numbered(base, first, statement)).await
+    }
+
+    async fn numbered(
+        &self,
+        base: &str,
+        first: u32,
+        statement: &Statement,
+    ) -> Result<Once, PortError> {
         let call = self.unique();
         let configuration = statement.configuration(self.place().service, &call);
         let patience = Patience::new(statement.patience);
