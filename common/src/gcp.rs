@@ -12,11 +12,13 @@ pub mod state;
 
 use std::error::Error as _;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use google_cloud_auth::credentials::{Builder, Credentials, anonymous};
 use google_cloud_auth::errors::CredentialsError;
 use google_cloud_gax::error::Error;
 use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
 use crate::port::PortError;
 
@@ -59,6 +61,14 @@ fn is_loopback(url: &reqwest::Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The waits between the requests of one call: somebody waits for it.
+fn backoff() -> ExponentialBackoff {
+    ExponentialBackoffBuilder::new()
+        .with_initial_delay(Duration::from_millis(100))
+        .with_maximum_delay(Duration::from_secs(2))
+        .clamp()
 }
 
 /// What the error of a client means.

@@ -17,7 +17,7 @@ use google_cloud_run_v2::model::run_job_request::overrides::ContainerOverride;
 use google_cloud_run_v2::model::{EnvVar, Execution};
 use google_cloud_wkt as wkt;
 
-use super::{Access, port_error};
+use super::{Access, backoff, port_error};
 use crate::jobs::{ExecutionState, JobLauncher, Launch};
 use crate::port::PortError;
 
@@ -50,19 +50,18 @@ impl CloudRunJobs {
             let rule = format!("the container of the Cloud Run job '{job}' must be named");
             return Err(PortError::InvalidQuery(rule));
         }
-        let policy = || {
-            Aip194Strict
-                .continue_on_client_timeout()
-                .with_attempt_limit(ATTEMPTS)
-                .with_time_limit(CALL)
-        };
+        let policy = Aip194Strict
+            .continue_on_client_timeout()
+            .with_attempt_limit(ATTEMPTS)
+            .with_time_limit(CALL);
         let mut jobs = Jobs::builder()
             .with_credentials(access.credentials.clone())
             .with_retry_policy(NeverRetry)
             .with_attempt_timeout(LAUNCH);
         let mut executions = Executions::builder()
             .with_credentials(access.credentials.clone())
-            .with_retry_policy(policy())
+            .with_retry_policy(policy)
+            .with_backoff_policy(backoff())
             .with_attempt_timeout(ATTEMPT);
         if let Some(endpoint) = &access.endpoint {
             jobs = jobs.with_endpoint(endpoint);

@@ -13,7 +13,7 @@ use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_kms_v1::client::KeyManagementService;
 use google_cloud_kms_v1::model::{DecryptResponse, EncryptResponse};
 
-use super::{Access, port_error};
+use super::{Access, backoff, port_error};
 use crate::keys::{KeyService, Secret};
 use crate::port::PortError;
 
@@ -55,6 +55,7 @@ impl CloudKms {
         let mut builder = KeyManagementService::builder()
             .with_credentials(access.credentials.clone())
             .with_retry_policy(policy)
+            .with_backoff_policy(backoff())
             .with_attempt_timeout(ATTEMPT);
         if let Some(endpoint) = &access.endpoint {
             builder = builder.with_endpoint(endpoint);

@@ -2,6 +2,11 @@
 //!
 //! `.ci/judges` installs what they need; `cargo test --workspace --features common/judges` runs them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cloud_run;
+mod fakes;
 mod judges;
+mod kms;
 mod ledger;
 mod state;
