@@ -9,4 +9,5 @@ mod fakes;
 mod judges;
 mod kms;
 mod ledger;
+mod pubsub;
 mod state;
