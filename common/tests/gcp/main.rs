@@ -9,5 +9,6 @@ mod fakes;
 mod judges;
 mod kms;
 mod ledger;
+mod oidc;
 mod pubsub;
 mod state;
