@@ -60,12 +60,12 @@ async fn a_flood_of_unknown_keys_holds_up_no_good_token_and_makes_few_requests()
     let signer = Signer::start().await;
     let good = signer.token(ACCOUNT, AUDIENCE).await;
     let jwks = Jwks::serve(signer.keys().await).await;
-    let (ahead, forger) = (Ahead::default(), Key::new("forged"));
+    let (ahead, stranger) = (Ahead::default(), Key::new("forged"));
     let ours = operators(&signer.issuer, &jwks.url, &ahead);
     assert_eq!(status(&ours, &good).await, 200);
     for round in 0..3 {
         let kids = (0..300).map(|n| format!("k{round}-{n}"));
-        let forged: Vec<String> = kids.map(|kid| forger.sign_as(&kid, &claims(&ahead))).collect();
+        let forged: Vec<String> = kids.map(|kid| stranger.sign_as(&kid, &claims(&ahead))).collect();
         let flood = join_all(forged.iter().map(|token| status(&ours, token)));
         let good = join_all((0..100).map(|_| status(&ours, &good)));
         let (flood, good) = tokio::join!(flood, good);
@@ -76,7 +76,7 @@ async fn a_flood_of_unknown_keys_holds_up_no_good_token_and_makes_few_requests()
     }
     // What one request did not find is not asked for by the next.
     let fetches = jwks.fetches();
-    let alone = forger.sign_as("alone", &claims(&ahead));
+    let alone = stranger.sign_as("alone", &claims(&ahead));
     for _ in 0..4 {
         assert_eq!(status(&ours, &alone).await, 401);
         ahead.by(31);

@@ -50,8 +50,8 @@ impl Signer {
             .unwrap();
         let jwks_url = format!("{issuer}/jwks");
         assert!(answers(&jwks_url, Duration::from_secs(30)).await, "no answer from {jwks_url}");
-        let (send, sent) = unbounded_channel();
-        let target = receiver(send).await;
+        let (tokens, sent) = unbounded_channel();
+        let target = receiver(tokens).await;
         Self { issuer, jwks_url, target, sent: Mutex::new(sent), _guard: guard }
     }
 
