@@ -115,6 +115,8 @@ fn known(what: &str, error: &Error) -> Option<PortError> {
 
 #[cfg(test)]
 mod tests {
+    use google_cloud_gax::error::rpc::Status;
+
     use super::*;
 
     #[test]
@@ -131,6 +133,40 @@ mod tests {
         ] {
             let error = Access::new(Some(bad)).unwrap_err();
             assert!(error.to_string().contains(&format!("'{bad}'")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_whether_the_same_call_may_succeed_later() {
+        let service = |status: u16, code: Code| {
+            let said = Status::default().set_code(code).set_message("said so");
+            Error::service_with_http_metadata(said, Some(status), None)
+        };
+        let credentials =
+            |transient| Error::authentication(CredentialsError::from_msg(transient, "no token"));
+        for (error, expected) in [
+            (service(404, Code::NotFound), "NotFound"),
+            (service(409, Code::AlreadyExists), "AlreadyExists"),
+            (service(409, Code::Aborted), "Conflict"),
+            (service(400, Code::InvalidArgument), "InvalidQuery"),
+            (service(400, Code::FailedPrecondition), "InvalidQuery"),
+            (service(401, Code::Unauthenticated), "PermissionDenied"),
+            (service(403, Code::PermissionDenied), "PermissionDenied"),
+            (service(429, Code::ResourceExhausted), "RateLimited"),
+            (service(503, Code::Unavailable), "Unavailable"),
+            (Error::service(Status::default().set_code(Code::Internal)), "Unavailable"),
+            (Error::service(Status::default().set_code(Code::Aborted)), "Conflict"),
+            (Error::timeout("slow"), "Unavailable"),
+            (Error::io("reset"), "Unavailable"),
+            (Error::binding("no path"), "InvalidQuery"),
+            (credentials(true), "Unavailable"),
+            (credentials(false), "PermissionDenied"),
+            (Error::deser("no JSON"), "Other"),
+        ] {
+            let said = error.to_string();
+            let found = port_error("calling", error);
+            assert!(format!("{found:?}").starts_with(expected), "{said}: {found:?}");
+            assert!(found.to_string().contains("calling"), "{found}");
         }
     }
 }

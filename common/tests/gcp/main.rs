@@ -9,6 +9,7 @@ mod fakes;
 mod judges;
 mod kms;
 mod ledger;
+mod oidc;
 mod pubsub;
 mod state;
 mod warehouse;

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::judges::free_port;
 use emulator::{Emulator, emulator};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Whoever is pushed to: what it answers to the nth delivery of a run, from 1.
 struct Receiver {

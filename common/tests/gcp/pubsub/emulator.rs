@@ -54,7 +54,7 @@ impl Emulator {
             .unwrap();
         let url = format!("http://127.0.0.1:{port}");
         let emulator = Self { url, _guard: guard };
-        if !answers(&emulator.url, Duration::from_secs(60)).await {
+        if !answers(&emulator.url, Duration::from_mins(1)).await {
             let said = std::fs::read_to_string(log.path()).unwrap_or_default();
             panic!(
                 "the Pub/Sub emulator does not answer; it comes with the Cloud SDK: gcloud components install \
