@@ -7,7 +7,6 @@ mod client;
 mod error;
 mod param;
 mod record;
-mod table;
 mod warehouse;
 
 pub(super) use client::Statement;
