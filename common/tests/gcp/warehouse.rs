@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::gcp::bigquery::BigQuery;
+use common::port::PortError;
 use common::warehouse::{
     DatasetName, JobId, JobOptions, Query, Target, Value, Warehouse, WriteMode, contract,
 };
+use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
-use crate::judges::BigQueryEmulator;
+use crate::judges::{BigQueryEmulator, http};
 use crate::state::client;
+
+mod files;
+mod jobs;
+mod modes;
+mod reads;
 
 static EMULATOR: OnceCell<BigQueryEmulator> = OnceCell::const_new();
 
@@ -64,10 +71,31 @@ fn target(table: &str, mode: WriteMode) -> Target {
     Target { table: table.parse().unwrap(), partition_by: None, cluster_by: Vec::new(), mode }
 }
 
-/// A dataset with this name.
-async fn dataset(warehouse: &BigQuery, name: &str) {
-    let name = DatasetName::parse(name).unwrap();
+/// The warehouse, with a dataset of this name.
+async fn with(dataset: &str) -> BigQuery {
+    let warehouse = warehouse().await;
+    let name = DatasetName::parse(dataset).unwrap();
     warehouse.ensure_dataset(&name, &BTreeMap::new()).await.unwrap();
+    warehouse
+}
+
+/// What BigQuery has of a job, a table or a dataset.
+async fn resource(path: &str) -> Json {
+    let url = format!("{}/bigquery/v2/projects/local/{path}", emulator().await.url);
+    http().get(url).send().await.unwrap().json().await.unwrap()
+}
+
+/// Writes rows that must be written; answers how many.
+async fn write(warehouse: &BigQuery, id: &str, sql: &str, target: &Target) -> u64 {
+    let written = warehouse.write(&query(sql), target, &job(id)).await;
+    written.unwrap_or_else(|error| panic!("{id}: {sql}: {error}")).rows
+}
+
+/// Why rows were not written: wrong, not unlucky.
+async fn refusal(warehouse: &BigQuery, id: &str, sql: &str, target: &Target) -> String {
+    let error = warehouse.write(&query(sql), target, &job(id)).await.unwrap_err();
+    assert!(matches!(error, PortError::InvalidQuery(_)), "{id}: {sql}: {error}");
+    error.to_string()
 }
 
 async fn rows(warehouse: &BigQuery, sql: &str) -> Vec<String> {

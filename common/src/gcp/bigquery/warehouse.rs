@@ -41,6 +41,7 @@ impl BigQuery {
     }
 }
 
+// What is boxed has a job in it, which is large.
 #[async_trait]
 impl Warehouse for BigQuery {
     async fn ensure_dataset(
@@ -76,7 +77,7 @@ impl Warehouse for BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        self.write_query(query, target, job).await
+        Box::pin(self.write_query(query, target, job)).await
     }
 
     async fn load(
@@ -85,7 +86,7 @@ impl Warehouse for BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        self.load_file(load, target, job).await
+        Box::pin(self.load_file(load, target, job)).await
     }
 
     async fn export(
@@ -94,7 +95,7 @@ impl Warehouse for BigQuery {
         export: &Export,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        self.export_file(query, export, job).await
+        Box::pin(self.export_file(query, export, job)).await
     }
 
     async fn dry_run(&self, query: &Query) -> Result<DryRun, PortError> {
@@ -102,12 +103,12 @@ impl Warehouse for BigQuery {
     }
 
     async fn job(&self, id: &JobId) -> Result<JobState, PortError> {
-        self.state_of(id).await
+        Box::pin(self.state_of(id)).await
     }
 
     /// Where BigQuery knows no job of this id, one that does nothing takes it: an insert that is still on its
     /// way, or comes later, finds it taken.
     async fn cancel(&self, id: &JobId) -> Result<JobState, PortError> {
-        self.cancel_job(id).await
+        Box::pin(self.cancel_job(id)).await
     }
 }

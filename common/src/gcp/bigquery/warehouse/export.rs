@@ -38,7 +38,8 @@ impl BigQuery {
         };
         let beside = dataset.table("t").map_err(|e| PortError::other("a staging table", e))?;
         let staging = staging(&beside, &job.id)?;
-        let bytes = self.stage(query, export, &staging, job).await?;
+        // Boxed, as the jobs in it are large.
+        let bytes = Box::pin(self.stage(query, export, &staging, job)).await?;
         let rows = self.table(&staging).await?.and_then(|table| table.num_rows);
         let Some(rows) = rows else {
             return Err(PortError::NotFound(format!("the rows of {}", export.uri)));
@@ -61,23 +62,22 @@ impl BigQuery {
         job: &JobOptions,
     ) -> Result<u64, PortError> {
         let options = JobOptions { id: part(&job.id, "rows"), ..job.clone() };
-        let done = match self.earlier(&options).await? {
-            Some(done) => done,
-            None => {
-                let (sql, dry_run) = self.look(query).await?;
-                distinct(&dry_run.columns)?;
-                writable(&export.format, &dry_run.columns)
-                    .map_err(|text| PortError::InvalidQuery(format!("{}: {text}", export.uri)))?;
-                let maximum = billed(job, &dry_run)?;
-                let sql = format!(
-                    "CREATE OR REPLACE TABLE {} OPTIONS ({}) AS\nSELECT * FROM (\n{sql}\n) AS headgate_rows",
-                    self.quoted(staging),
-                    expiring()
-                );
-                let query = self.configured(query, maximum).set_query(sql);
-                let configuration = JobConfiguration::new().set_query(query);
-                self.run_once("the rows of an export", &options, configuration).await?
-            }
+        let done = if let Some(done) = self.earlier(&options).await? {
+            done
+        } else {
+            let (sql, dry_run) = self.look(query).await?;
+            distinct(&dry_run.columns)?;
+            writable(&export.format, &dry_run.columns)
+                .map_err(|text| PortError::InvalidQuery(format!("{}: {text}", export.uri)))?;
+            let maximum = billed(job, &dry_run)?;
+            let sql = format!(
+                "CREATE OR REPLACE TABLE {} OPTIONS ({}) AS\nSELECT * FROM (\n{sql}\n) AS headgate_rows",
+                self.quoted(staging),
+                expiring()
+            );
+            let query = self.configured(query, maximum).set_query(sql);
+            let configuration = JobConfiguration::new().set_query(query);
+            self.run_once("the rows of an export", &options, configuration).await?
         };
         let query = done.statistics.and_then(|statistics| statistics.query);
         Ok(count(query.and_then(|query| query.total_bytes_processed)))

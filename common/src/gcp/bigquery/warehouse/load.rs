@@ -40,9 +40,10 @@ impl BigQuery {
             created(&columns, target)
                 .map_err(|text| PortError::InvalidQuery(format!("{}: {text}", target.table)))?;
         }
+        // Boxed, as the jobs in them are large.
         match straight(load, target, existing.as_ref()) {
-            Some(disposition) => self.load_straight(load, target, existing, disposition, job).await,
-            None => self.load_staged(load, target, job).await,
+            Some(how) => Box::pin(self.load_straight(load, target, existing, how, job)).await,
+            None => Box::pin(self.load_staged(load, target, job)).await,
         }
     }
 
@@ -84,18 +85,17 @@ impl BigQuery {
     ) -> Result<Written, PortError> {
         let staging = staging(&target.table, &job.id)?;
         let loading = JobOptions { id: part(&job.id, "load"), ..job.clone() };
-        let loaded = match self.earlier(&loading).await? {
-            Some(done) => done,
-            None => {
-                self.make_staging(&staging, &load.columns).await?;
-                let configuration = reading(load)
-                    .set_destination_table(self.table_reference(&staging))
-                    .set_create_disposition("CREATE_NEVER")
-                    // Whatever an earlier call of this id left there goes.
-                    .set_write_disposition("WRITE_TRUNCATE");
-                let configuration = JobConfiguration::new().set_load(configuration);
-                self.run_once("a load", &loading, configuration).await?
-            }
+        let loaded = if let Some(done) = self.earlier(&loading).await? {
+            done
+        } else {
+            self.make_staging(&staging, &load.columns).await?;
+            let configuration = reading(load)
+                .set_destination_table(self.table_reference(&staging))
+                .set_create_disposition("CREATE_NEVER")
+                // Whatever an earlier call of this id left there goes.
+                .set_write_disposition("WRITE_TRUNCATE");
+            let configuration = JobConfiguration::new().set_load(configuration);
+            self.run_once("a load", &loading, configuration).await?
         };
         let read = self.written(&loading.id, &loaded).await?.bytes;
         if let Some(limit) = job.maximum_bytes.filter(|limit| read > *limit) {
@@ -105,7 +105,7 @@ impl BigQuery {
                 load.uri
             )));
         }
-        let written = self.from_staging(load, &staging, target, job).await;
+        let written = Box::pin(self.write_staged(load, &staging, target, job)).await;
         // Where it is unknown what became of the statement, it may still read.
         if !written.as_ref().is_err_and(PortError::retryable) {
             self.drop_staging(&staging).await;
@@ -113,7 +113,7 @@ impl BigQuery {
         written
     }
 
-    async fn from_staging(
+    async fn write_staged(
         &self,
         load: &Load,
         staging: &TableRef,
@@ -127,7 +127,8 @@ impl BigQuery {
         let mut labelled = job.clone();
         labelled.labels.insert(STAGED.to_owned(), "yes".to_owned());
         let rows = Rows { sql: &query.sql, columns: &columns };
-        self.write_rows(rows, self.configured(&query, maximum), target, &labelled).await
+        let configured = self.configured(&query, maximum);
+        Box::pin(self.write_rows(rows, configured, target, &labelled)).await
     }
 
     /// Makes a staging table, which expires. BigQuery's own clock says when.

@@ -33,15 +33,12 @@ pub(super) fn plan(
 ) -> Result<Plan, PortError> {
     let wrong = |text: String| PortError::InvalidQuery(format!("{}: {text}", target.table));
     distinct(rows.columns)?;
-    let order: &[(String, DataType)] = match existing {
-        Some(table) => {
-            fit(&table.columns, rows.columns).map_err(wrong)?;
-            &table.columns
-        }
-        None => {
-            created(rows.columns, target).map_err(wrong)?;
-            rows.columns
-        }
+    let order: &[(String, DataType)] = if let Some(table) = existing {
+        fit(&table.columns, rows.columns).map_err(wrong)?;
+        &table.columns
+    } else {
+        created(rows.columns, target).map_err(wrong)?;
+        rows.columns
     };
     let into = Into { target, name, order, is_there: existing.is_some() };
     Ok(match &target.mode {

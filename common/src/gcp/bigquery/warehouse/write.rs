@@ -26,8 +26,8 @@ impl BigQuery {
         let (sql, dry_run) = self.look(query).await?;
         let maximum = billed(job, &dry_run)?;
         let configured = self.configured(query, maximum);
-        self.write_rows(Rows { sql: &sql, columns: &dry_run.columns }, configured, target, job)
-            .await
+        let rows = Rows { sql: &sql, columns: &dry_run.columns };
+        Box::pin(self.write_rows(rows, configured, target, job)).await
     }
 
     /// Writes the rows of a SELECT. `configured` is its job without the text.
