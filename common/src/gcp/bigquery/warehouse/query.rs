@@ -109,7 +109,7 @@ impl BigQuery {
     pub(super) async fn rows(&self, query: &Query) -> Result<Rows, PortError> {
         let (sql, dry_run) = self.look(query).await?;
         // Twice what the dry run says: rows may come in between.
-        let most = dry_run.bytes.saturating_mul(2).max(least(dry_run.tables.len()));
+        let most = dry_run.bytes.saturating_mul(2).max(least(dry_run.tables.len() + 1));
         let configured = self.configured(query, Some(most)).set_query(sql);
         Box::pin(self.client.rows("query", configured, QUERY)).await
     }

@@ -40,7 +40,7 @@ pub(super) fn plan(
         created(rows.columns, target).map_err(wrong)?;
         rows.columns
     };
-    let into = Into { target, name, order, is_there: existing.is_some() };
+    let into = Destination { target, name, order, is_there: existing.is_some() };
     Ok(match &target.mode {
         WriteMode::Replace => match existing {
             // Emptying the table would lose what a query's rows do not say.
@@ -83,7 +83,7 @@ const SOURCE: &str = "headgate_source";
 const BY_NONE: &str = "WHEN NOT MATCHED BY SOURCE THEN DELETE";
 
 /// What rows go into.
-struct Into<'a> {
+struct Destination<'a> {
     target: &'a Target,
     /// The table's name as SQL has it.
     name: &'a str,
@@ -92,7 +92,7 @@ struct Into<'a> {
     is_there: bool,
 }
 
-impl Into<'_> {
+impl Destination<'_> {
     fn names(&self, prefix: &str) -> String {
         let name = |(name, _): &(String, DataType)| format!("{prefix}{}", quoted(name));
         self.order.iter().map(name).collect::<Vec<_>>().join(", ")
