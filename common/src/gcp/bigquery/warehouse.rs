@@ -15,7 +15,7 @@ use google_cloud_bigquery_v2::model::{
 };
 use google_cloud_gax::options::RequestOptionsBuilder;
 
-use super::client::{CALL, Client, Ended, Placed, Work};
+use super::client::{CALL, Client, Ended, Placed, Work, found};
 use super::param::parameter;
 use super::{error, record, table};
 use crate::port::PortError;
@@ -73,21 +73,19 @@ impl BigQuery {
         table: &TableRef,
     ) -> Result<Option<Vec<(String, crate::warehouse::DataType)>>, PortError> {
         let reference = self.table_of(table);
-        let got = self
-            .client
-            .tables()
-            .get_table()
-            .set_project_id(reference.project_id)
-            .set_dataset_id(reference.dataset_id)
-            .set_table_id(reference.table_id)
-            .with_attempt_timeout(CALL)
-            .send()
-            .await;
-        match got.map_err(|e| error::of_call("a table", e).error) {
-            Ok(table) => record::columns(&table.schema.unwrap_or_default().fields).map(Some),
-            Err(PortError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let got = self.client.again("a table", || {
+            self.client
+                .tables()
+                .get_table()
+                .set_project_id(&reference.project_id)
+                .set_dataset_id(&reference.dataset_id)
+                .set_table_id(&reference.table_id)
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        let table = found(got.await)?;
+        let fields = table.map(|table| table.schema.unwrap_or_default().fields);
+        fields.map(|fields| record::columns(&fields)).transpose()
     }
 
     /// Runs a job under the caller's id to its end. One that another call has made is awaited.
@@ -139,17 +137,16 @@ impl Warehouse for BigQuery {
             .set_dataset_reference(self.dataset_of(dataset))
             .set_location(&self.client.place().location)
             .set_labels(labels.clone());
-        let made = self
-            .client
-            .datasets()
-            .insert_dataset()
-            .set_project_id(&self.client.place().project)
-            .set_dataset(new)
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send()
-            .await;
-        match made.map_err(|e| error::of_call("a dataset", e).error) {
+        let made = self.client.again("a dataset", || {
+            self.client
+                .datasets()
+                .insert_dataset()
+                .set_project_id(&self.client.place().project)
+                .set_dataset(new.clone())
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        match made.await {
             Ok(_) => Ok(Ensured::Created),
             Err(PortError::AlreadyExists(_)) => match self.dataset_labels(dataset).await? {
                 Some(found) if found == *labels => Ok(Ensured::Existed),
@@ -166,20 +163,16 @@ impl Warehouse for BigQuery {
         &self,
         dataset: &DatasetName,
     ) -> Result<Option<BTreeMap<String, String>>, PortError> {
-        let got = self
-            .client
-            .datasets()
-            .get_dataset()
-            .set_project_id(&self.client.place().project)
-            .set_dataset_id(dataset.as_str())
-            .with_attempt_timeout(CALL)
-            .send()
-            .await;
-        match got.map_err(|e| error::of_call("a dataset", e).error) {
-            Ok(dataset) => Ok(Some(dataset.labels.into_iter().collect())),
-            Err(PortError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let got = self.client.again("a dataset", || {
+            self.client
+                .datasets()
+                .get_dataset()
+                .set_project_id(&self.client.place().project)
+                .set_dataset_id(dataset.as_str())
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        Ok(found(got.await)?.map(|dataset| dataset.labels.into_iter().collect()))
     }
 
     async fn ensure_table(
@@ -189,18 +182,17 @@ impl Warehouse for BigQuery {
     ) -> Result<Ensured, PortError> {
         let new: Table = table::of(self.table_of(name), definition, &self.client.place().project);
         let reference = self.table_of(name);
-        let made = self
-            .client
-            .tables()
-            .insert_table()
-            .set_project_id(reference.project_id)
-            .set_dataset_id(reference.dataset_id)
-            .set_table(new)
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send()
-            .await;
-        match made.map_err(|e| error::of_call("a table", e).error) {
+        let made = self.client.again("a table", || {
+            self.client
+                .tables()
+                .insert_table()
+                .set_project_id(&reference.project_id)
+                .set_dataset_id(&reference.dataset_id)
+                .set_table(new.clone())
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        match made.await {
             Ok(_) => Ok(Ensured::Created),
             Err(PortError::AlreadyExists(_)) => Ok(Ensured::Existed),
             Err(error) => Err(error),
@@ -295,21 +287,18 @@ impl Warehouse for BigQuery {
         let configuration = JobConfiguration::new()
             .set_dry_run(true)
             .set_query(self.query_of(query, query.sql.clone()));
-        let made = self
-            .client
-            .jobs()
-            .insert_job()
-            .set_project_id(&self.client.place().project)
-            .set_job(
-                Job::new()
-                    .set_job_reference(self.client.anywhere())
-                    .set_configuration(configuration),
-            )
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send();
-        let made = Box::pin(made).await;
-        let job = made.map_err(|e| error::of_call("a dry run", e).error)?;
+        let job =
+            Job::new().set_job_reference(self.client.anywhere()).set_configuration(configuration);
+        let made = self.client.again("a dry run", || {
+            self.client
+                .jobs()
+                .insert_job()
+                .set_project_id(&self.client.place().project)
+                .set_job(job.clone())
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        let job = made.await?;
         if let Some(error) = job.status.and_then(|status| status.error_result) {
             return Err(error::of_job("a dry run", &error).error);
         }
@@ -364,18 +353,17 @@ impl Warehouse for BigQuery {
         if stood != JobState::Running {
             return Ok(stood);
         }
-        let asked = self
-            .client
-            .jobs()
-            .cancel_job()
-            .set_project_id(&self.client.place().project)
-            .set_location(&self.client.place().location)
-            .set_job_id(&id.0)
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send()
-            .await;
-        asked.map_err(|e| error::of_call("a cancellation", e).error)?;
+        let asked = self.client.again("a cancellation", || {
+            self.client
+                .jobs()
+                .cancel_job()
+                .set_project_id(&self.client.place().project)
+                .set_location(&self.client.place().location)
+                .set_job_id(&id.0)
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        asked.await?;
         // BigQuery ends a job some time after it was asked to.
         self.client.until_done(&id.0).await?;
         self.job(id).await
