@@ -6,10 +6,12 @@
 
 mod cloud_run;
 mod fakes;
+mod faults;
 mod judges;
 mod kms;
 mod ledger;
 mod oidc;
+mod proxy;
 mod pubsub;
 mod state;
 mod warehouse;

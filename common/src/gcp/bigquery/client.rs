@@ -10,7 +10,7 @@ use std::time::Duration;
 use google_cloud_bigquery_v2::client::{DatasetService, JobService, TableService};
 use google_cloud_bigquery_v2::model::{Job, JobReference};
 use google_cloud_gax::options::RequestOptionsBuilder;
-use google_cloud_gax::retry_policy::{Aip194Strict, NeverRetry, RetryPolicyExt};
+use google_cloud_gax::retry_policy::NeverRetry;
 
 use super::error;
 use crate::clock::Chance;
@@ -50,17 +50,16 @@ impl Client {
     /// Makes the clients; nothing is called yet.
     pub async fn connect(access: &Access, place: Place, chance: Chance) -> Result<Self, PortError> {
         let failed = |e| PortError::other("the client of BigQuery", e);
+        // What is tried again, and under which id, is decided here.
         let mut jobs = JobService::builder()
             .with_credentials(access.credentials.clone())
-            // What is tried again, and under which id, is decided here.
             .with_retry_policy(NeverRetry);
-        let patient = || Aip194Strict.with_time_limit(CALL * 2);
         let mut datasets = DatasetService::builder()
             .with_credentials(access.credentials.clone())
-            .with_retry_policy(patient());
+            .with_retry_policy(NeverRetry);
         let mut tables = TableService::builder()
             .with_credentials(access.credentials.clone())
-            .with_retry_policy(patient());
+            .with_retry_policy(NeverRetry);
         if let Some(endpoint) = &access.endpoint {
             jobs = jobs.with_endpoint(endpoint);
             datasets = datasets.with_endpoint(endpoint);
@@ -140,7 +139,7 @@ impl Client {
                 timeout: statement.timeout,
                 rows: true,
             };
-            let failed = match self.attempt(&work).await {
+            let failed = match Box::pin(self.attempt(&work)).await {
                 Ok((Ended::Well(rows, changed), placed)) => {
                     let mine = placed == Placed::Mine;
                     if mine || changed > 0 {
@@ -169,19 +168,35 @@ impl Client {
 
     /// A job as BigQuery knows it; `None` where it knows none of this id.
     pub(in crate::gcp) async fn job(&self, id: &str) -> Result<Option<Job>, PortError> {
-        let asked = self
-            .jobs()
-            .get_job()
-            .set_project_id(&self.place().project)
-            .set_location(&self.place().location)
-            .set_job_id(id)
-            .with_attempt_timeout(CALL)
-            .send()
-            .await;
-        match asked.map_err(|e| error::of_call("a job", e).error) {
-            Ok(job) => Ok(Some(job)),
-            Err(PortError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
+        let asked = self.again("a job", || {
+            self.jobs()
+                .get_job()
+                .set_project_id(&self.place().project)
+                .set_location(&self.place().location)
+                .set_job_id(id)
+                .with_attempt_timeout(CALL)
+                .send()
+        });
+        found(asked.await)
+    }
+
+    /// Makes a call that may be repeated, until it is answered for good.
+    pub(super) async fn again<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, PortError>
+    where
+        F: Future<Output = Result<T, google_cloud_gax::error::Error>>,
+    {
+        let patience = Patience::new(CALL * 2);
+        let mut tries = 0;
+        loop {
+            // Boxed, as some requests are large.
+            match Box::pin(call()).await.map_err(|e| error::of_call(what, e)) {
+                Ok(answer) => return Ok(answer),
+                Err(failure) if failure.again => {
+                    tries += 1;
+                    patience.wait(self.chance(), tries, failure.error).await?;
+                }
+                Err(failure) => return Err(failure.error),
+            }
         }
     }
 
@@ -202,6 +217,15 @@ impl Client {
 
     fn chance(&self) -> &Chance {
         &self.0.chance
+    }
+}
+
+/// What was asked for, `None` where it is not there.
+pub(super) fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(PortError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

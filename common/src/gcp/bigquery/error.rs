@@ -4,7 +4,7 @@
 
 use google_cloud_bigquery_v2::model::ErrorProto;
 use google_cloud_gax::error::Error;
-use serde_json::Value as Json;
+use google_cloud_gax::error::rpc::StatusDetails;
 
 use crate::gcp::port_error;
 use crate::port::PortError;
@@ -58,16 +58,15 @@ pub(super) fn of_job(what: &str, error: &ErrorProto) -> Failure {
     of_reason(what, &error.reason, &error.message)
 }
 
-/// What the error of a call means: by its reason where the answer names one.
+/// What the error of a call means: by its reason where the answer names one, which the clients keep as a detail.
 pub(super) fn of_call(what: &str, error: Error) -> Failure {
-    let named = error.http_payload().and_then(|payload| {
-        let json: Json = serde_json::from_slice(payload).ok()?;
-        let first = json.pointer("/error/errors/0")?;
-        let reason = first.get("reason")?.as_str()?.to_owned();
-        let message = first.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
-        Some((reason, message))
+    let details = error.status().map(|status| status.details.as_slice()).unwrap_or_default();
+    let reason = details.iter().find_map(|detail| match detail {
+        StatusDetails::ErrorInfo(info) => Some(info.reason.clone()),
+        _ => None,
     });
-    if let Some((reason, message)) = named {
+    let message = error.status().map(|status| status.message.clone());
+    if let (Some(reason), Some(message)) = (reason, message) {
         return of_reason(what, &reason, &message);
     }
     let error = port_error(what, error);
@@ -78,12 +77,13 @@ pub(super) fn of_call(what: &str, error: Error) -> Failure {
 mod tests {
     use super::*;
 
+    type Is = fn(&PortError) -> bool;
+
     #[test]
     fn a_reason_says_what_is_wrong_and_whether_to_try_again() {
         let dml = "Resources exceeded during query execution: Too many DML statements outstanding against table \
                    p:d.t, limit is 20.";
         let twin = "Could not serialize access to table p:d.t due to concurrent update";
-        type Is = fn(&PortError) -> bool;
         let limited: Is = |e| matches!(e, PortError::RateLimited(_));
         let away: Is = |e| matches!(e, PortError::Unavailable(_));
         let wrong: Is = |e| matches!(e, PortError::InvalidQuery(_));

@@ -62,7 +62,7 @@ impl Client {
         let patience = Patience::new(work.timeout + CALL * 2);
         let mut tries = 0;
         loop {
-            match self.attempt(work).await {
+            match Box::pin(self.attempt(work)).await {
                 Ok(ended) => return Ok(ended),
                 Err(failure) if failure.again => {
                     tries += 1;
@@ -120,8 +120,7 @@ impl Client {
 
     /// How many rows a query that has ended well answered.
     pub(in crate::gcp::bigquery) async fn total_rows(&self, id: &str) -> Result<u64, PortError> {
-        let answer = self.page(id, String::new(), false).await;
-        let answer = answer.map_err(|e| error::of_call("a job", e).error)?;
+        let answer = self.again("a job", || self.page(id, String::new(), false)).await?;
         Ok(answer.total_rows.unwrap_or(0))
     }
 

@@ -8,7 +8,6 @@ use google_cloud_gax::options::RequestOptionsBuilder;
 
 use super::BigQuery;
 use crate::gcp::bigquery::client::CALL;
-use crate::gcp::bigquery::error;
 use crate::port::PortError;
 use crate::warehouse::{DatasetName, Ensured, TableDefinition, TableRef};
 
@@ -28,16 +27,17 @@ impl BigQuery {
             .set_labels(labels.clone());
         let made = self
             .client
-            .datasets()
-            .insert_dataset()
-            .set_project_id(&place.project)
-            .set_dataset(dataset)
-            // One that an earlier try made is known by its labels.
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send()
+            .again(&format!("the dataset {name}"), || {
+                self.client
+                    .datasets()
+                    .insert_dataset()
+                    .set_project_id(&place.project)
+                    .set_dataset(dataset.clone())
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
             .await;
-        match made.map_err(|e| error::of_call(&format!("the dataset {name}"), e).error) {
+        match made {
             Ok(_) => Ok(Ensured::Created),
             Err(PortError::AlreadyExists(_)) => match self.labels(name).await? {
                 Some(found) if found == *labels => Ok(Ensured::Existed),
@@ -54,14 +54,17 @@ impl BigQuery {
     ) -> Result<Option<BTreeMap<String, String>>, PortError> {
         let asked = self
             .client
-            .datasets()
-            .get_dataset()
-            .set_project_id(&self.client.place().project)
-            .set_dataset_id(name.as_str())
-            .with_attempt_timeout(CALL)
-            .send()
+            .again(&format!("the dataset {name}"), || {
+                self.client
+                    .datasets()
+                    .get_dataset()
+                    .set_project_id(&self.client.place().project)
+                    .set_dataset_id(name.as_str())
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
             .await;
-        match asked.map_err(|e| error::of_call(&format!("the dataset {name}"), e).error) {
+        match asked {
             Ok(dataset) => Ok(Some(dataset.labels.into_iter().collect())),
             Err(PortError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -78,16 +81,18 @@ impl BigQuery {
         }
         let made = self
             .client
-            .tables()
-            .insert_table()
-            .set_project_id(&self.client.place().project)
-            .set_dataset_id(table.dataset.as_str())
-            .set_table(self.resource(table, definition))
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send()
+            .again(&format!("the table {table}"), || {
+                self.client
+                    .tables()
+                    .insert_table()
+                    .set_project_id(&self.client.place().project)
+                    .set_dataset_id(table.dataset.as_str())
+                    .set_table(self.resource(table, definition))
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
             .await;
-        match made.map_err(|e| error::of_call(&format!("the table {table}"), e).error) {
+        match made {
             Ok(_) => Ok(Ensured::Created),
             Err(PortError::AlreadyExists(_)) => Ok(Ensured::Existed),
             Err(error) => Err(error),
@@ -99,15 +104,18 @@ impl BigQuery {
         let reference = self.table_reference(table);
         let asked = self
             .client
-            .tables()
-            .get_table()
-            .set_project_id(reference.project_id)
-            .set_dataset_id(reference.dataset_id)
-            .set_table_id(reference.table_id)
-            .with_attempt_timeout(CALL)
-            .send()
+            .again(&format!("the table {table}"), || {
+                self.client
+                    .tables()
+                    .get_table()
+                    .set_project_id(&reference.project_id)
+                    .set_dataset_id(&reference.dataset_id)
+                    .set_table_id(&reference.table_id)
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
             .await;
-        match asked.map_err(|e| error::of_call(&format!("the table {table}"), e).error) {
+        match asked {
             Ok(found) => Ok(Some(found)),
             Err(PortError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),

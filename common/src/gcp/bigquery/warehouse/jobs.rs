@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::BigQuery;
 use crate::gcp::bigquery::client::{CALL, Ended, Work};
-use crate::gcp::bigquery::error;
 use crate::port::PortError;
 use crate::warehouse::{JobId, JobOptions, JobState, Written};
 
@@ -154,15 +153,18 @@ impl BigQuery {
         let place = self.client.place();
         let asked = self
             .client
-            .jobs()
-            .cancel_job()
-            .set_project_id(&place.project)
-            .set_location(&place.location)
-            .set_job_id(&id.0)
-            .with_attempt_timeout(CALL)
-            .send()
+            .again("a cancellation", || {
+                self.client
+                    .jobs()
+                    .cancel_job()
+                    .set_project_id(&place.project)
+                    .set_location(&place.location)
+                    .set_job_id(&id.0)
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
             .await;
-        match asked.map(drop).map_err(|e| error::of_call("a cancellation", e).error) {
+        match asked.map(drop) {
             Err(error) if !matches!(error, PortError::NotFound(_)) => Err(error),
             _ => Ok(()),
         }

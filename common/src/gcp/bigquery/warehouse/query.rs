@@ -44,15 +44,17 @@ impl BigQuery {
             Job::new().set_job_reference(self.client.anywhere()).set_configuration(configuration);
         let sent = self
             .client
-            .jobs()
-            .insert_job()
-            .set_project_id(&place.project)
-            .set_job(job)
-            .with_idempotency(true)
-            .with_attempt_timeout(CALL)
-            .send();
-        // Boxed, as the job in it is large.
-        let job = Box::pin(sent).await.map_err(|e| error::of_call("a dry run", e).error)?;
+            .again("a dry run", || {
+                self.client
+                    .jobs()
+                    .insert_job()
+                    .set_project_id(&place.project)
+                    .set_job(job.clone())
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
+            .await;
+        let job = sent?;
         if let Some(error) = job.status.and_then(|status| status.error_result) {
             return Err(error::of_job("a dry run", &error).error);
         }
