@@ -41,7 +41,6 @@ impl BigQuery {
     }
 }
 
-// What is boxed has a job in it, which is large.
 #[async_trait]
 impl Warehouse for BigQuery {
     async fn ensure_dataset(
@@ -77,7 +76,7 @@ impl Warehouse for BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        Box::pin(self.write_query(query, target, job)).await
+        self.write_query(query, target, job).await
     }
 
     async fn load(
@@ -86,7 +85,7 @@ impl Warehouse for BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        Box::pin(self.load_file(load, target, job)).await
+        self.load_file(load, target, job).await
     }
 
     async fn export(
@@ -95,7 +94,7 @@ impl Warehouse for BigQuery {
         export: &Export,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        Box::pin(self.export_file(query, export, job)).await
+        self.export_file(query, export, job).await
     }
 
     async fn dry_run(&self, query: &Query) -> Result<DryRun, PortError> {
@@ -103,12 +102,12 @@ impl Warehouse for BigQuery {
     }
 
     async fn job(&self, id: &JobId) -> Result<JobState, PortError> {
-        Box::pin(self.state_of(id)).await
+        self.state_of(id).await
     }
 
     /// Where BigQuery knows no job of this id, one that does nothing takes it: an insert that is still on its
     /// way, or comes later, finds it taken.
     async fn cancel(&self, id: &JobId) -> Result<JobState, PortError> {
-        Box::pin(self.cancel_job(id)).await
+        self.cancel_job(id).await
     }
 }

@@ -38,8 +38,7 @@ impl BigQuery {
         };
         let beside = dataset.table("t").map_err(|e| PortError::other("a staging table", e))?;
         let staging = staging(&beside, &job.id)?;
-        // Boxed, as the jobs in it are large.
-        let bytes = Box::pin(self.stage(query, export, &staging, job)).await?;
+        let bytes = self.stage(query, export, &staging, job).await?;
         let rows = self.table(&staging).await?.and_then(|table| table.num_rows);
         let Some(rows) = rows else {
             return Err(PortError::NotFound(format!("the rows of {}", export.uri)));

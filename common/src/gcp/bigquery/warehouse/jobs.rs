@@ -71,8 +71,7 @@ impl BigQuery {
             timeout: options.timeout,
             rows: false,
         };
-        // Boxed, as the job in it is large.
-        if let (Ended::Failed(failure), _) = Box::pin(self.client.settle(&work)).await? {
+        if let (Ended::Failed(failure), _) = self.client.settle(&work).await? {
             return Err(failure.error);
         }
         match self.client.job(&options.id.0).await? {
@@ -123,9 +122,7 @@ impl BigQuery {
     pub(super) async fn cancel_job(&self, id: &JobId) -> Result<JobState, PortError> {
         let deadline = Instant::now() + CANCELLING;
         let mut wait = FIRST_LOOK;
-        if self.client.job(&id.0).await?.is_none()
-            && Box::pin(self.client.take_id(&id.0, TAKEN)).await?
-        {
+        if self.client.job(&id.0).await?.is_none() && self.client.take_id(&id.0, TAKEN).await? {
             // What would have come before it changes no table of anybody's; it need not go on either.
             for name in ["load", "rows"] {
                 self.ask_to_stop(&part(id, name)).await?;

@@ -40,10 +40,9 @@ impl BigQuery {
             created(&columns, target)
                 .map_err(|text| PortError::InvalidQuery(format!("{}: {text}", target.table)))?;
         }
-        // Boxed, as the jobs in them are large.
         match straight(load, target, existing.as_ref()) {
-            Some(how) => Box::pin(self.load_straight(load, target, existing, how, job)).await,
-            None => Box::pin(self.load_staged(load, target, job)).await,
+            Some(how) => self.load_straight(load, target, existing, how, job).await,
+            None => self.load_staged(load, target, job).await,
         }
     }
 
@@ -105,7 +104,7 @@ impl BigQuery {
                 load.uri
             )));
         }
-        let written = Box::pin(self.write_staged(load, &staging, target, job)).await;
+        let written = self.write_staged(load, &staging, target, job).await;
         // Where it is unknown what became of the statement, it may still read.
         if !written.as_ref().is_err_and(PortError::retryable) {
             self.drop_staging(&staging).await;
@@ -128,7 +127,7 @@ impl BigQuery {
         labelled.labels.insert(STAGED.to_owned(), "yes".to_owned());
         let rows = Rows { sql: &query.sql, columns: &columns };
         let configured = self.configured(&query, maximum);
-        Box::pin(self.write_rows(rows, configured, target, &labelled)).await
+        self.write_rows(rows, configured, target, &labelled).await
     }
 
     /// Makes a staging table, which expires. BigQuery's own clock says when.

@@ -113,6 +113,6 @@ impl BigQuery {
         // Twice what the dry run says: rows may come in between.
         let most = dry_run.bytes.saturating_mul(2).max(least(dry_run.tables.len() + 1));
         let configured = self.configured(query, Some(most)).set_query(sql);
-        Box::pin(self.client.rows("query", configured, QUERY)).await
+        self.client.rows("query", configured, QUERY).await
     }
 }

@@ -27,7 +27,7 @@ impl BigQuery {
         let maximum = billed(job, &dry_run)?;
         let configured = self.configured(query, maximum);
         let rows = Rows { sql: &sql, columns: &dry_run.columns };
-        Box::pin(self.write_rows(rows, configured, target, job)).await
+        self.write_rows(rows, configured, target, job).await
     }
 
     /// Writes the rows of a SELECT. `configured` is its job without the text.
