@@ -7,8 +7,11 @@ mod client;
 mod error;
 mod param;
 mod record;
+mod table;
+mod warehouse;
 
+pub(super) use client::Statement;
 pub use client::{Client, Place};
-pub(super) use client::{Once, Ran, Statement};
-pub(super) use param::{ToParam, parameter};
-pub(super) use record::{FromValue, Record, rows};
+pub(super) use param::ToParam;
+pub(super) use record::Record;
+pub use warehouse::BigQuery;

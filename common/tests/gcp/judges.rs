@@ -68,7 +68,7 @@ impl BigQueryEmulator {
     pub async fn start() -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gcp/judges/local_bigquery.py");
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gcp/judges/serve_bigquery.py");
         let log = data.path().join("log");
         for _ in 0..3 {
             let port = free_port();
@@ -89,7 +89,7 @@ impl BigQueryEmulator {
                 .expect("python");
             let url = format!("http://127.0.0.1:{port}");
             let ready = format!("{url}/bigquery/v2/projects/local/datasets");
-            if answers(&ready, Duration::from_secs(60)).await {
+            if answers(&ready, Duration::from_secs(30)).await {
                 return Self { url, child, _data: data };
             }
             let _ = child.kill();

@@ -12,3 +12,4 @@ mod ledger;
 mod oidc;
 mod pubsub;
 mod state;
+mod warehouse;

@@ -153,6 +153,7 @@ read! {
     DateTime<Utc>: Value::Timestamp(at) => Some(*at);
     Vec<u8>: Value::Bytes(bytes) => Some(bytes.clone());
     Vec<Value>: Value::Array(items) => Some(items.clone());
+    Vec<String>: Value::Array(items) => items.iter().map(String::from_value).collect();
 }
 
 impl<T: FromValue> FromValue for Option<T> {

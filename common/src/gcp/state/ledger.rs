@@ -31,7 +31,7 @@ SELECT @tenant, [], [], @now FROM (SELECT 1) WHERE NOT EXISTS (
   SELECT 1 FROM tenants.tenant_run_ledger AS l WHERE l.tenant_id = @tenant)";
 
 /// After this BigQuery ends the UPDATE.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// How long its end is asked for: longer than it can take, so that it is never in flight unnoticed.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How often an arrival is decided anew that was let in by nobody although there is room by now.

@@ -124,7 +124,7 @@ impl Runs for State {
 
     async fn log_checks(&self, checks: &[CheckResult]) -> Result<(), PortError> {
         let Some(first) = checks.first() else { return Ok(()) };
-        let rows = checks.iter().map(check_fields).collect::<Result<Vec<_>, _>>()?;
+        let rows = checks.iter().map(check_fields).collect();
         let statement = of_run("checks_log", LOG_CHECKS, &first.tenant_id, first.run_id)
             .bind_param("rows", &array(rows));
         self.client.run(&statement).await.map(|_| ())
@@ -328,10 +328,11 @@ fn run_fields(run: &Run, record_before: DateTime<Utc>) -> Fields {
     ]
 }
 
-fn check_fields(check: &CheckResult) -> Result<Fields, PortError> {
-    let keys = serde_json::to_string(&check.failing_keys)
-        .map_err(|e| PortError::other("failing keys as JSON", e))?;
-    Ok(vec![
+fn check_fields(check: &CheckResult) -> Fields {
+    let keys = check.failing_keys.iter().cloned().map(Value::String).collect();
+    let keys =
+        Param { kind: DataType::Array(Box::new(DataType::String)), value: Value::Array(keys) };
+    vec![
         ("user", check.user_id.as_str().to_param()),
         ("step", check.step_id.as_str().to_param()),
         ("check_id", check.check_id.as_str().to_param()),
@@ -342,7 +343,7 @@ fn check_fields(check: &CheckResult) -> Result<Fields, PortError> {
         ("passed", check.passed.to_param()),
         ("observed", check.observed.as_str().to_param()),
         ("threshold", check.threshold.as_str().to_param()),
-        ("failing_keys", keys.to_param()),
+        ("failing_keys", keys),
         ("checked_at", check.checked_at.to_param()),
-    ])
+    ]
 }

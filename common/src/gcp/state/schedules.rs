@@ -141,7 +141,7 @@ impl Schedules for State {
             async move {
                 let _turn = turn.lock().await;
                 let planned = plan(&client, &batch).await;
-                let answer = |_| planned.as_ref().map(|()| ()).map_err(same);
+                let answer = |_| planned.as_ref().copied().map_err(same);
                 batch.iter().map(answer).collect()
             }
         };

@@ -100,6 +100,11 @@ pub async fn batches_free_before_they_admit<S: Tenants + Ledger>(state: &S) {
 
 /// Long sequences of every kind of change lead to what the rule itself leads to, answer by answer.
 pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
+    the_row_agrees(state, 400).await;
+}
+
+/// The same for a sequence of so many changes, where each takes long.
+pub async fn the_row_agrees<S: Tenants + Ledger>(state: &S, changes: u32) {
     let tenant = tenant("ledger_rule");
     let mut subscription = subscription("ledger_rule");
     subscription.limits.daily_limit = 8;
@@ -110,7 +115,7 @@ pub async fn the_row_agrees_with_the_rule<S: Tenants + Ledger>(state: &S) {
     let dice = Chance::seeded(7);
     let mut model = Account::default();
     let mut now = noon();
-    for _ in 0..400 {
+    for _ in 0..changes {
         let change = any_change(&dice, now);
         let items = vec![Item { tenant_id: tenant.clone(), change: change.clone() }];
         let batch = Batch { items, now, day: now.date_naive(), max_running: None };

@@ -107,7 +107,7 @@ pub(super) fn check(row: &Record<'_>) -> Result<CheckResult, PortError> {
         passed: row.get("passed")?,
         observed: row.get("observed")?,
         threshold: row.get("threshold")?,
-        failing_keys: row.json("failing_keys")?,
+        failing_keys: row.get("failing_keys")?,
         checked_at: row.get("checked_at")?,
     })
 }

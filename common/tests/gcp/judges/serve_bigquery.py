@@ -2,7 +2,9 @@
 
 The package keeps each project in a DuckLake and reads time zones and shapes through extensions of DuckDB, all of
 which would be downloaded. Here a project is a plain DuckDB file, the zone is set on the built-in ICU after the
-connection is made, and the functions over GEOGRAPHY are left out. API and SQL are the package's own.
+connection is made, and the functions over GEOGRAPHY are left out. A job's id
+is looked up and taken in two steps there, so that two at once may both run; here they take turns, as ids are unique on
+BigQuery. API and SQL are the package's own.
 """
 
 import functools
@@ -13,6 +15,7 @@ import threading
 import duckdb
 from local_bigquery import cli
 from local_bigquery.engine import database
+from local_bigquery.jobs import runner
 from local_bigquery.settings import settings
 from local_bigquery.sql import native
 
@@ -46,11 +49,22 @@ def projects():
     return [name for name, path in found if (path or "").endswith(".duckdb")]
 
 
+def one_at_a_time(submit):
+    turn = threading.Lock()
+
+    def wrapped(*args, **kwargs):
+        with turn:
+            return submit(*args, **kwargs)
+
+    return wrapped
+
+
 def leave_with_parent():
     sys.stdin.buffer.read()
     os._exit(0)
 
 
 database._connect, database._attach, database.projects = connect, attach, projects
+runner.submit = one_at_a_time(runner.submit)
 threading.Thread(target=leave_with_parent, daemon=True).start()
 cli.main()
