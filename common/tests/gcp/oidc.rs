@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use common::http::Kind;
+use common::http::{Kind, Operators};
 use futures::future::join_all;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use issuer::{ACCOUNT, AUDIENCE, Ahead, Fetch, ISSUER, Jwks, Key, ask, claims, operators, status};
@@ -85,17 +86,10 @@ async fn a_flood_of_unknown_keys_holds_up_no_good_token_and_makes_few_requests()
     // Nor does a request that hangs hold up what is known.
     jwks.gate.forget_permits(1_000);
     ahead.by(300);
-    let waiting = tokio::spawn({
-        let (ours, token) = (ours.clone(), alone.clone());
-        async move { status(&ours, &token).await }
-    });
-    let known = timeout(Duration::from_secs(3), async {
-        while jwks.fetches() == fetches + 1 {
-            tokio::task::yield_now().await;
-        }
-        status(&ours, &good).await
-    });
-    assert_eq!(known.await.expect("an answer at once"), 200);
+    let waiting = begin(&ours, &alone);
+    until(|| jwks.fetches() == fetches + 2).await;
+    let known = timeout(Duration::from_secs(3), status(&ours, &good)).await;
+    assert_eq!(known.expect("an answer at once"), 200);
     jwks.gate.add_permits(1);
     assert_eq!(waiting.await.unwrap(), 401);
 }
@@ -104,7 +98,7 @@ async fn a_flood_of_unknown_keys_holds_up_no_good_token_and_makes_few_requests()
 async fn without_keys_nothing_can_be_told_and_they_are_asked_for_every_30_seconds() {
     let (ahead, key) = (Ahead::default(), Key::new("a"));
     let token = key.sign(&claims(&ahead));
-    let large = format!("{{\"keys\": [{}", " ".repeat(100_000));
+    let large = json!({"keys": [key.public()], "more": " ".repeat(100_000)}).to_string();
     let of_another_kind = json!({"keys": [{"kty": "EC", "kid": "a"}]}).to_string();
     for away in [
         Fetch::Status(StatusCode::SERVICE_UNAVAILABLE),
@@ -154,17 +148,23 @@ async fn keys_change_and_old_ones_are_believed_for_a_while_where_new_ones_cannot
     assert_eq!((status(&ours, &sign(&old)).await, jwks.fetches()), (401, 3));
     // While new ones cannot be had, the last are believed for six hours, and nothing is said of others.
     jwks.answer(Fetch::Status(StatusCode::BAD_GATEWAY));
-    ahead.by(3_601);
+    ahead.by(400);
+    let unknown = Key::new("unknown");
+    for _ in 0..2 {
+        assert_eq!((status(&ours, &sign(&unknown)).await, jwks.fetches()), (503, 4));
+        assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (200, 4));
+    }
+    ahead.by(3_201);
     let answers = join_all((0..20).map(|_| async { status(&ours, &sign(&new)).await })).await;
-    assert_eq!((answers, jwks.fetches()), (vec![200; 20], 4));
+    assert_eq!((answers, jwks.fetches()), (vec![200; 20], 5));
     assert_eq!(status(&ours, &sign(&old)).await, 503);
     ahead.by(6 * 3_600 - 10);
-    assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (200, 5));
+    assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (200, 6));
     ahead.by(30);
-    assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (503, 6));
+    assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (503, 7));
     jwks.answer(Fetch::Keys(vec![new.public()], "max-age=3600"));
     ahead.by(30);
-    assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (200, 7));
+    assert_eq!((status(&ours, &sign(&new)).await, jwks.fetches()), (200, 8));
 }
 
 #[tokio::test]
@@ -174,18 +174,42 @@ async fn a_request_for_keys_outlives_whoever_asked() {
     let jwks = Jwks::serve(vec![key.public()]).await;
     jwks.gate.forget_permits(1_000);
     let ours = operators(ISSUER, &jwks.url, &ahead);
-    let asking = tokio::spawn({
-        let (ours, token) = (ours.clone(), token.clone());
-        async move { status(&ours, &token).await }
-    });
-    let begun = async {
-        while jwks.fetches() == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(30), begun).await.expect("a request");
+    let asking = begin(&ours, &token);
+    until(|| jwks.fetches() == 1).await;
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
     jwks.gate.add_permits(1);
     assert_eq!((status(&ours, &token).await, jwks.fetches()), (200, 1));
+}
+
+#[tokio::test]
+async fn while_one_renews_the_keys_the_others_go_by_the_last() {
+    let (ahead, key) = (Ahead::default(), Key::new("a"));
+    let jwks = Jwks::serve(vec![key.public()]).await;
+    let ours = operators(ISSUER, &jwks.url, &ahead);
+    assert_eq!(status(&ours, &key.sign(&claims(&ahead))).await, 200);
+    jwks.gate.forget_permits(1_000);
+    ahead.by(3_601);
+    let token = key.sign(&claims(&ahead));
+    let renewing = begin(&ours, &token);
+    until(|| jwks.fetches() == 2).await;
+    let at_once = timeout(Duration::from_secs(3), status(&ours, &token)).await;
+    assert_eq!(at_once.expect("an answer at once"), 200);
+    assert!(!renewing.is_finished());
+    jwks.gate.add_permits(1);
+    assert_eq!((renewing.await.unwrap(), jwks.fetches()), (200, 2));
+}
+
+fn begin(operators: &Operators, token: &str) -> JoinHandle<u16> {
+    let (operators, token) = (operators.clone(), token.to_owned());
+    tokio::spawn(async move { status(&operators, &token).await })
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), waiting).await.expect("a condition that comes to hold");
 }

@@ -56,6 +56,12 @@ impl Key {
         let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
         encode(&header, claims, &self.private).unwrap()
     }
+
+    /// The same, with more in the header.
+    pub fn sign_with(&self, header: Header, claims: &Value) -> String {
+        let header = Header { kid: Some(self.kid.clone()), ..header };
+        encode(&header, claims, &self.private).unwrap()
+    }
 }
 
 /// What a fetch of keys meets.
