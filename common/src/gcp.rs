@@ -7,11 +7,11 @@ pub mod bigquery;
 pub mod cloud_run;
 pub mod kms;
 pub mod oidc;
+pub mod open;
 pub mod pubsub;
 pub mod state;
 
 use std::error::Error as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{Builder, Credentials, anonymous};
@@ -21,6 +21,7 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
 use crate::port::PortError;
+use crate::settings::names_this_machine;
 
 /// Where one Google service is reached, and as whom.
 #[derive(Debug, Clone)]
@@ -58,9 +59,7 @@ fn default_credentials() -> Result<Credentials, PortError> {
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    url.host_str().is_some_and(names_this_machine)
 }
 
 /// The waits between the requests of one call: somebody waits for it.

@@ -2,6 +2,8 @@
 
 pub mod api_key;
 pub mod clock;
+pub mod configs;
+pub mod env;
 pub mod events;
 #[cfg(feature = "gcp")]
 pub mod gcp;
@@ -11,9 +13,11 @@ pub mod keys;
 pub mod pipeline;
 pub mod plan;
 pub mod port;
+pub mod process;
 pub mod quota;
 pub mod run;
 pub mod schedule;
+pub mod settings;
 pub mod state;
 pub mod submit;
 pub mod telemetry;

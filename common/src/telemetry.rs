@@ -41,6 +41,8 @@ pub struct Options {
     pub filter: String,
     /// The Google Cloud project that traces belong to.
     pub project: Option<String>,
+    /// The program, which each line of JSON names where it is given.
+    pub service: Option<&'static str>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -74,12 +76,17 @@ pub fn init(options: Options) -> Result<(), InitError> {
     Ok(())
 }
 
+/// Whether a filter can be read: the rule that it breaks.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|error| format!("cannot be read: {error}"))
+}
+
 /// The subscriber that [`init`] installs, for a test or a simulation to use on its own thread.
 pub fn subscriber(options: Options) -> Result<impl Subscriber + Send + Sync, InitError> {
-    let Options { format, writer, filter, project, clock } = options;
+    let Options { format, writer, filter, project, service, clock } = options;
     let filter = EnvFilter::try_new(&filter)
         .map_err(|e| InitError::Filter { filter, reason: e.to_string() })?;
-    let layer = lines::Lines::new(format, writer, project, clock);
+    let layer = lines::Lines { format, writer, project, service, clock };
     Ok(tracing_subscriber::registry().with(filter).with(layer))
 }
 

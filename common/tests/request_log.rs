@@ -22,6 +22,7 @@ fn a_request_is_one_line_with_its_trace() {
         writer: buffer.clone(),
         filter: "info".to_owned(),
         project: None,
+        service: None,
         clock: clock.clone(),
     });
     let away = async || Problem::from(PortError::Unavailable("no route to the store".to_owned()));

@@ -148,6 +148,7 @@ impl Logging {
             writer: Arc::new(Mutex::new(std::io::stderr())),
             filter: self.filter.clone(),
             project: None,
+            service: None,
             clock: Clock::system(),
         })
     }

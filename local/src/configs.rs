@@ -3,10 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use common::pipeline::{Catalog, Diagnostic, Template, TemplateId, nearest, parse};
-use common::plan::{Plans, PlansError};
-
-use crate::validate;
+use common::configs::{Configs, ConfigsError as FilesError, collect};
+use common::pipeline::{Template, TemplateId, nearest, parse};
 
 const PLANS: &str = include_str!("../../configs/plans.yml");
 const TEMPLATES: [(&str, &str); 7] = [
@@ -22,30 +20,12 @@ const TEMPLATES: [(&str, &str); 7] = [
 pub const BILLING_SCHEMA: &str =
     include_str!("../../configs/samples/gcp_billing_export.schema.json");
 
-/// What an operator sets in files.
-pub struct Configs {
-    /// What subscriptions are for.
-    pub plans: Plans,
-    /// What can be run.
-    pub templates: Catalog,
-    /// The files that say so: path below the folder, and text.
-    pub files: Vec<(String, String)>,
-}
-
-/// Why a configuration cannot be used.
+/// Why a template or a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigsError {
-    /// A file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The plans are wrong.
+    /// The folder's files are wrong.
     #[error(transparent)]
-    Plans(#[from] PlansError),
+    Files(#[from] FilesError),
     /// There is no template of this id.
     #[error("no template is {id}; {hint}")]
     Unknown {
@@ -54,37 +34,15 @@ pub enum ConfigsError {
         /// The templates there are, and the one that may have been meant.
         hint: String,
     },
-    /// Templates are wrong.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Templates(Vec<Diagnostic>),
 }
 
 /// The configuration of a folder laid out as `configs/` is, or the shipped one.
-pub fn read(folder: Option<&Path>) -> Result<Configs, ConfigsError> {
-    let Some(folder) = folder else {
-        let files = TEMPLATES.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
-        return configs(PLANS, files);
-    };
-    let text = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map_err(|source| ConfigsError::Read { path: path.to_owned(), source })
-    };
-    let mut files = Vec::new();
-    validate::collect(folder, &mut files)
-        .map_err(|source| ConfigsError::Read { path: folder.to_owned(), source })?;
-    let mut templates = Vec::new();
-    for file in files {
-        let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
-        templates.push((name, text(&file)?));
+pub fn read(folder: Option<&Path>) -> Result<Configs, FilesError> {
+    if let Some(folder) = folder {
+        return Configs::read(folder);
     }
-    configs(&text(&folder.join("plans.yml"))?, templates)
-}
-
-fn configs(plans: &str, files: Vec<(String, String)>) -> Result<Configs, ConfigsError> {
-    let plans = Plans::parse(plans)?;
-    let named = files.iter().map(|(name, text)| (name, text));
-    let templates = Catalog::from_files(named).map_err(ConfigsError::Templates)?;
-    Ok(Configs { plans, templates, files })
+    let files = TEMPLATES.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    Configs::of(PLANS, files.to_vec())
 }
 
 /// One template of a folder laid out as `configs/` is, or of the shipped ones; the others may be wrong.
@@ -100,13 +58,13 @@ pub fn template(id: &TemplateId, folder: Option<&Path>) -> Result<Template, Conf
             let text = match std::fs::read_to_string(&file) {
                 Ok(text) => Some(text),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(source) => return Err(ConfigsError::Read { path: file, source }),
+                Err(source) => return Err(FilesError::Read { path: file, source }.into()),
             };
             (file.display().to_string(), text)
         }
     };
     let Some(text) = text else { return Err(unknown(id, folder)) };
-    parse::template(&name, id.clone(), &text).map_err(ConfigsError::Templates)
+    parse::template(&name, id.clone(), &text).map_err(|found| FilesError::Templates(found).into())
 }
 
 fn unknown(id: &TemplateId, folder: Option<&Path>) -> ConfigsError {
@@ -114,7 +72,7 @@ fn unknown(id: &TemplateId, folder: Option<&Path>) -> ConfigsError {
     if let Some(folder) = folder {
         let mut files = Vec::new();
         // A folder that cannot be listed has no names to tell.
-        drop(validate::collect(folder, &mut files));
+        drop(collect(folder, &mut files));
         let below = |file: &PathBuf| Some(file.strip_prefix(folder).ok()?.display().to_string());
         paths = files.iter().filter_map(below).collect();
     }

@@ -10,11 +10,10 @@ use std::time::Duration;
 use axum::Router;
 use chrono::TimeDelta;
 use common::clock::{Chance, Clock};
+use common::configs::Configs;
 use common::events::EventPublisher;
 use common::http::{self, Keyring};
 use common::keys::Secret;
-use common::pipeline::Catalog;
-use common::plan::Plans;
 use common::port::PortError;
 use common::state::tables::{self, CONTROL_DATASET};
 use common::submit::{Gate, Policy};
@@ -26,7 +25,6 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::configs::Configs;
 use crate::db::Db;
 use crate::events::Deliveries;
 use crate::events::mailbox::Mailbox;
@@ -174,7 +172,7 @@ impl Node {
         let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
         let warehouse = Arc::new(data_dir.warehouse(&clock)?);
         let key_service = Arc::new(FileKeys::open(&data_dir.path().join("key"), chance.clone())?);
-        let onboard = onboarding(configs.plans, &configs.templates);
+        let onboard = onboard::Config::new(configs.plans).deny_sources(&configs.templates);
         let templates = Arc::new(configs.templates);
         let (publisher, events) = events::channel(Mailbox::open(data_dir.db()?, clock.clone())?);
         let publisher: Arc<dyn EventPublisher> = Arc::new(publisher);
@@ -315,14 +313,6 @@ impl Node {
         }
         served
     }
-}
-
-/// What onboarding is told: a tenant named like a dataset that templates read would be read by everybody.
-fn onboarding(plans: Plans, templates: &Catalog) -> onboard::Config {
-    let mut config = onboard::Config::new(plans);
-    let sources = templates.iter().flat_map(|template| &template.sources);
-    config.denied.extend(sources.map(|table| table.dataset.as_str().to_owned()));
-    config
 }
 
 /// Everything is in this process: what has not happened after half a minute does not happen.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use common::configs::{ROOT_MARK, collect};
 use common::pipeline::{Diagnostic, Template, TemplateId, parse};
 
 use crate::findings::{self, Report};
@@ -10,8 +11,6 @@ use crate::shown::shown;
 
 /// Where templates are looked for when no path is given.
 const DEFAULT: &str = "configs";
-/// A folder that holds this file is a root: templates lie in `<provider>/<domain>/` below it.
-const ROOT_MARK: &str = "plans.yml";
 
 /// How findings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,20 +77,6 @@ pub fn run(paths: &[PathBuf], style: Style, out: &mut impl Write) -> io::Result<
         Style::Text { .. } => {}
     }
     Ok(found.is_empty())
-}
-
-/// The YAML files below a folder, but those that lie in a root itself: they are no templates.
-pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let is_root = folder.join(ROOT_MARK).is_file();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if !is_root && path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// The template of a file, or everything that is wrong with it.

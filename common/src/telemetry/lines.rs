@@ -17,10 +17,11 @@ use crate::clock::Clock;
 
 /// Writes each event with the fields of the spans around it.
 pub(super) struct Lines {
-    format: Format,
-    writer: Writer,
-    project: Option<String>,
-    clock: Clock,
+    pub(super) format: Format,
+    pub(super) writer: Writer,
+    pub(super) project: Option<String>,
+    pub(super) service: Option<&'static str>,
+    pub(super) clock: Clock,
 }
 
 /// What a span or event said, by field name.
@@ -66,15 +67,6 @@ impl Visit for Fields {
 }
 
 impl Lines {
-    pub(super) fn new(
-        format: Format,
-        writer: Writer,
-        project: Option<String>,
-        clock: Clock,
-    ) -> Self {
-        Self { format, writer, project, clock }
-    }
-
     fn json(&self, event: &Event<'_>, message: &Value, mut fields: Map<String, Value>) -> String {
         let meta = event.metadata();
         let mut line = Map::new();
@@ -84,6 +76,9 @@ impl Lines {
         set("severity", severity(*meta.level()).into());
         set("time", self.clock.now().to_rfc3339_opts(SecondsFormat::Micros, true).into());
         set("message", message.clone());
+        if let Some(service) = self.service {
+            set("service", service.into());
+        }
         if let Some(Value::String(trace)) = fields.shift_remove("trace") {
             let name = match &self.project {
                 Some(project) => format!("projects/{project}/traces/{trace}"),

@@ -14,6 +14,7 @@ fn written(format: Format, project: Option<&str>, work: impl FnOnce()) -> String
         writer: buffer.clone(),
         filter: "info".to_owned(),
         project: project.map(str::to_owned),
+        service: Some("trigger"),
         clock: Clock::from_fn(|| "2025-11-17T10:00:00.5Z".parse().unwrap()),
     };
     tracing::subscriber::with_default(subscriber(options).unwrap(), work);
@@ -47,6 +48,7 @@ fn a_json_line_is_cloud_loggings() {
     let line = &lines[0];
     for (name, value) in [
         ("severity", json!("WARNING")),
+        ("service", json!("trigger")),
         ("time", json!("2025-11-17T10:00:00.500000Z")),
         ("message", json!("a \"quoted\"\nmessage")),
         (
@@ -120,6 +122,7 @@ fn a_filter_that_cannot_be_read_is_told() {
         writer: Arc::new(Mutex::new(Vec::new())),
         filter: "common=loud".to_owned(),
         project: None,
+        service: None,
         clock: Clock::system(),
     };
     assert!(subscriber(options).err().unwrap().to_string().contains("common=loud"));

@@ -20,6 +20,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+pub mod config;
 mod graph;
 mod guard;
 mod record;
@@ -70,6 +71,9 @@ pub struct Assignment {
     pub execution: String,
 }
 
+/// How long an execution that is asked to stop may take: Cloud Run kills it after 10 s.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
 /// How an execution ended; success is one of these, never the absence of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -107,6 +111,26 @@ pub async fn execute(context: &Context, assignment: &Assignment, stop: Cancellat
         attempt = assignment.attempt,
     );
     execution(context, assignment, stop).instrument(span).await
+}
+
+/// Runs one execution until `asked` is ready, which asks it to stop; what has not ended 8 s later is
+/// left to whoever finds the run next.
+pub async fn execute_until(
+    context: &Context,
+    assignment: &Assignment,
+    asked: impl Future<Output = ()>,
+) -> Exit {
+    let stop = CancellationToken::new();
+    let work = execute(context, assignment, stop.clone());
+    tokio::pin!(work);
+    tokio::select! {
+        exit = &mut work => return exit,
+        () = asked => stop.cancel(),
+    }
+    tokio::time::timeout(STOP_WITHIN, work).await.unwrap_or_else(|_| {
+        tracing::warn!(within = ?STOP_WITHIN, "the work did not stop in time");
+        Exit::Temporary
+    })
 }
 
 async fn execution(context: &Context, assignment: &Assignment, stop: CancellationToken) -> Exit {

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 mod backfill;
 mod cancel;
+pub mod config;
 pub mod requests;
 mod run;
 mod runs;

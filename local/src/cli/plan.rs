@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use common::clock::Clock;
+use common::configs::ConfigsError as FilesError;
 use common::pipeline::{Diagnostic, Template, TemplateId};
 use common::tenant::TenantId;
 use common::warehouse::Warehouse;
@@ -103,9 +104,8 @@ fn template(args: &Args) -> Result<Template, Refusal> {
         return validate::template(Path::new(&args.template)).map_err(Refusal::Found);
     };
     configs::template(&id, args.configs.as_deref()).map_err(|error| match error {
-        ConfigsError::Templates(found) => Refusal::Found(found),
-        error @ (ConfigsError::Read { .. }
-        | ConfigsError::Plans(_)
+        ConfigsError::Files(FilesError::Templates(found)) => Refusal::Found(found),
+        error @ (ConfigsError::Files(FilesError::Read { .. } | FilesError::Plans(_))
         | ConfigsError::Unknown { .. }) => Refusal::Said(vec![error.to_string()]),
     })
 }

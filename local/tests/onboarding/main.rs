@@ -144,6 +144,7 @@ fn the_key_is_in_no_log() {
         writer: logged.clone(),
         filter: "trace".to_owned(),
         project: None,
+        service: None,
         clock: world.clock.clone(),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
