@@ -6,6 +6,8 @@
 //!
 //! [`query`](Warehouse::query) has no job id and no limit of its caller's: its job ends after five minutes and is
 //! billed at most twice what its dry run said.
+//!
+//! Calls are boxed: a job is a large message, and several of them in one future overflow a thread's stack.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ impl Warehouse for BigQuery {
     }
 
     async fn query(&self, query: &Query) -> Result<Rows, PortError> {
-        self.rows(query).await
+        Box::pin(self.rows(query)).await
     }
 
     async fn write(
@@ -76,7 +78,7 @@ impl Warehouse for BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        self.write_query(query, target, job).await
+        Box::pin(self.write_query(query, target, job)).await
     }
 
     async fn load(
@@ -85,7 +87,7 @@ impl Warehouse for BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        self.load_file(load, target, job).await
+        Box::pin(self.load_file(load, target, job)).await
     }
 
     async fn export(
@@ -94,20 +96,20 @@ impl Warehouse for BigQuery {
         export: &Export,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        self.export_file(query, export, job).await
+        Box::pin(self.export_file(query, export, job)).await
     }
 
     async fn dry_run(&self, query: &Query) -> Result<DryRun, PortError> {
-        self.look(query).await.map(|(_, dry_run)| dry_run)
+        Box::pin(self.look(query)).await.map(|(_, dry_run)| dry_run)
     }
 
     async fn job(&self, id: &JobId) -> Result<JobState, PortError> {
-        self.state_of(id).await
+        Box::pin(self.state_of(id)).await
     }
 
     /// Where BigQuery knows no job of this id, one that does nothing takes it: an insert that is still on its
     /// way, or comes later, finds it taken.
     async fn cancel(&self, id: &JobId) -> Result<JobState, PortError> {
-        self.cancel_job(id).await
+        Box::pin(self.cancel_job(id)).await
     }
 }

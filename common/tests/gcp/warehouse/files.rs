@@ -217,7 +217,8 @@ async fn an_export_replaces_its_file_once_and_leaves_nothing_beside_it() {
             let mut lines: Vec<_> = expected.lines().collect();
             let text = String::from_utf8(bytes.clone()).unwrap();
             let mut found: Vec<_> = text.lines().collect();
-            (lines[1..].sort_unstable(), found[1..].sort_unstable());
+            lines[1..].sort_unstable();
+            found[1..].sort_unstable();
             assert_eq!(found, lines);
         }
         assert_eq!(name == "parquet", bytes.starts_with(b"PAR1"));

@@ -1,7 +1,9 @@
 //! Each mode of writing: what it keeps, what it refuses, and that nothing breaks out of the author's SQL.
 
+use common::port::PortError;
 use common::warehouse::{
-    Column, ColumnType, DataType, Mode, Param, TableDefinition, Target, Value, Warehouse, WriteMode,
+    Column, ColumnType, DataType, Mode, Param, PartitionKind, TableDefinition, Target,
+    TimePartitioning, Value, Warehouse, WriteMode,
 };
 use serde_json::json;
 
@@ -178,7 +180,7 @@ async fn a_write_that_fails_leaves_no_table_behind() {
         let sql = "SELECT DATE '2026-01-01' AS d, IF(n > 1, ERROR('no'), n) AS n FROM UNNEST([1, 2]) AS n";
         assert!(refusal(&warehouse, &format!("none-{number}"), sql, &into).await.contains("no"));
         let error = warehouse.query(&query("SELECT 1 FROM w_none.t")).await.unwrap_err();
-        assert!(matches!(error, common::port::PortError::NotFound(_)), "{number}: {error}");
+        assert!(matches!(error, PortError::NotFound(_)), "{number}: {error}");
     }
 }
 
@@ -222,6 +224,14 @@ async fn a_range_is_of_the_tables_own_column_and_holds_every_row() {
     );
     let read = "SELECT FORMAT_TIMESTAMP('%F', at) FROM w_range.s ORDER BY at";
     assert_eq!(rows(&warehouse, read).await, ["2026-01-01", "2026-01-03"]);
+    // Days of a DATETIME depend on nobody's zone, and are refused all the same: the port speaks of dates.
+    let mut definition = TableDefinition::of(vec![Column::new("at", ColumnType::Datetime)]);
+    let field = "at".to_owned();
+    definition.time_partitioning = Some(TimePartitioning { kind: PartitionKind::Day, field });
+    warehouse.ensure_table(&"w_range.v".parse().unwrap(), &definition).await.unwrap();
+    let local = "SELECT DATETIME '2026-01-02 00:00:00' AS at";
+    let error = refusal(&warehouse, "range-v", local, &target("w_range.v", second.clone())).await;
+    assert!(error.contains("no DATE or TIMESTAMP column"), "{error}");
     // A table that is not cut has no range.
     write(&warehouse, "range-8", two, &target("w_range.u", WriteMode::Replace)).await;
     let error = refusal(&warehouse, "range-9", two, &by("d", target("w_range.u", second))).await;
@@ -279,7 +289,6 @@ async fn what_is_no_table_of_the_deployment_is_not_written() {
         let into = target(table, WriteMode::Append);
         warehouse.write(&query("SELECT 1 AS n"), &into, &job(id)).await.unwrap_err()
     };
-    use common::port::PortError;
     let elsewhere = attempt("other-2", "elsewhere.d.t").await;
     assert!(matches!(elsewhere, PortError::PermissionDenied(_)), "{elsewhere}");
     let nowhere = attempt("other-3", "w_nowhere.t").await;

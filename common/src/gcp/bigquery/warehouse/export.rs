@@ -28,8 +28,8 @@ impl BigQuery {
                     .to_owned(),
             ));
         }
-        if let Some(done) = self.earlier(job).await? {
-            return self.written(&job.id, &done).await;
+        if let Some(done) = Box::pin(self.earlier(job)).await? {
+            return Box::pin(self.written(&job.id, &done)).await;
         }
         let Some(dataset) = &query.default_dataset else {
             let text =
@@ -38,7 +38,7 @@ impl BigQuery {
         };
         let beside = dataset.table("t").map_err(|e| PortError::other("a staging table", e))?;
         let staging = staging(&beside, &job.id)?;
-        let bytes = self.stage(query, export, &staging, job).await?;
+        let bytes = Box::pin(self.stage(query, export, &staging, job)).await?;
         let rows = self.table(&staging).await?.and_then(|table| table.num_rows);
         let Some(rows) = rows else {
             return Err(PortError::NotFound(format!("the rows of {}", export.uri)));
@@ -47,9 +47,9 @@ impl BigQuery {
         let configuration = JobConfiguration::new()
             .set_labels(labels)
             .set_extract(writing(export).set_source_table(self.table_reference(&staging)));
-        let done = self.run_once("an export", job, configuration).await?;
+        let done = Box::pin(self.run_once("an export", job, configuration)).await?;
         self.drop_staging(&staging).await;
-        self.written(&job.id, &done).await
+        Box::pin(self.written(&job.id, &done)).await
     }
 
     /// Writes the query's rows into a staging table, once; answers the bytes read.
@@ -61,10 +61,10 @@ impl BigQuery {
         job: &JobOptions,
     ) -> Result<u64, PortError> {
         let options = JobOptions { id: part(&job.id, "rows"), ..job.clone() };
-        let done = if let Some(done) = self.earlier(&options).await? {
+        let done = if let Some(done) = Box::pin(self.earlier(&options)).await? {
             done
         } else {
-            let (sql, dry_run) = self.look(query).await?;
+            let (sql, dry_run) = Box::pin(self.look(query)).await?;
             distinct(&dry_run.columns)?;
             writable(&export.format, &dry_run.columns)
                 .map_err(|text| PortError::InvalidQuery(format!("{}: {text}", export.uri)))?;
@@ -76,7 +76,7 @@ impl BigQuery {
             );
             let query = self.configured(query, maximum).set_query(sql);
             let configuration = JobConfiguration::new().set_query(query);
-            self.run_once("the rows of an export", &options, configuration).await?
+            Box::pin(self.run_once("the rows of an export", &options, configuration)).await?
         };
         let query = done.statistics.and_then(|statistics| statistics.query);
         Ok(count(query.and_then(|query| query.total_bytes_processed)))

@@ -105,7 +105,7 @@ impl BigQuery {
     pub(super) async fn state_of(&self, id: &JobId) -> Result<JobState, PortError> {
         match self.client.job(&id.0).await? {
             None => Ok(JobState::Unknown),
-            Some(job) => self.state(id, &job).await,
+            Some(job) => Box::pin(self.state(id, &job)).await,
         }
     }
 
@@ -115,7 +115,7 @@ impl BigQuery {
         }
         match failure(job) {
             Some(reason) => Ok(JobState::Failed(reason)),
-            None => self.written(id, job).await.map(JobState::Done),
+            None => Box::pin(self.written(id, job)).await.map(JobState::Done),
         }
     }
 
@@ -131,7 +131,7 @@ impl BigQuery {
         }
         loop {
             if let Some(job) = self.client.job(&id.0).await? {
-                match self.state(id, &job).await? {
+                match Box::pin(self.state(id, &job)).await? {
                     JobState::Running => {}
                     ended => return Ok(ended),
                 }

@@ -28,8 +28,8 @@ impl BigQuery {
         job: &JobOptions,
     ) -> Result<Written, PortError> {
         in_the_cloud(&load.uri, "loads")?;
-        if let Some(done) = self.earlier(job).await? {
-            return self.written(&job.id, &done).await;
+        if let Some(done) = Box::pin(self.earlier(job)).await? {
+            return Box::pin(self.written(&job.id, &done)).await;
         }
         if target.table.project.is_some() {
             return Err(elsewhere(&target.table));
@@ -41,8 +41,8 @@ impl BigQuery {
                 .map_err(|text| PortError::InvalidQuery(format!("{}: {text}", target.table)))?;
         }
         match straight(load, target, existing.as_ref()) {
-            Some(how) => self.load_straight(load, target, existing, how, job).await,
-            None => self.load_staged(load, target, job).await,
+            Some(how) => Box::pin(self.load_straight(load, target, existing, how, job)).await,
+            None => Box::pin(self.load_staged(load, target, job)).await,
         }
     }
 
@@ -69,11 +69,12 @@ impl BigQuery {
             .set_or_clear_time_partitioning(partitioning)
             .set_or_clear_clustering(clustering);
         let configuration = JobConfiguration::new().set_load(configuration);
-        let done = self.run_once("a load", job, configuration).await.map_err(|e| match e {
-            PortError::AlreadyExists(text) => PortError::Conflict(text),
-            other => other,
-        })?;
-        self.written(&job.id, &done).await
+        let done =
+            Box::pin(self.run_once("a load", job, configuration)).await.map_err(|e| match e {
+                PortError::AlreadyExists(text) => PortError::Conflict(text),
+                other => other,
+            })?;
+        Box::pin(self.written(&job.id, &done)).await
     }
 
     async fn load_staged(
@@ -84,7 +85,7 @@ impl BigQuery {
     ) -> Result<Written, PortError> {
         let staging = staging(&target.table, &job.id)?;
         let loading = JobOptions { id: part(&job.id, "load"), ..job.clone() };
-        let loaded = if let Some(done) = self.earlier(&loading).await? {
+        let loaded = if let Some(done) = Box::pin(self.earlier(&loading)).await? {
             done
         } else {
             self.make_staging(&staging, &load.columns).await?;
@@ -94,9 +95,9 @@ impl BigQuery {
                 // Whatever an earlier call of this id left there goes.
                 .set_write_disposition("WRITE_TRUNCATE");
             let configuration = JobConfiguration::new().set_load(configuration);
-            self.run_once("a load", &loading, configuration).await?
+            Box::pin(self.run_once("a load", &loading, configuration)).await?
         };
-        let read = self.written(&loading.id, &loaded).await?.bytes;
+        let read = Box::pin(self.written(&loading.id, &loaded)).await?.bytes;
         if let Some(limit) = job.maximum_bytes.filter(|limit| read > *limit) {
             self.drop_staging(&staging).await;
             return Err(PortError::InvalidQuery(format!(
@@ -104,7 +105,7 @@ impl BigQuery {
                 load.uri
             )));
         }
-        let written = self.write_staged(load, &staging, target, job).await;
+        let written = Box::pin(self.write_staged(load, &staging, target, job)).await;
         // Where it is unknown what became of the statement, it may still read.
         if !written.as_ref().is_err_and(PortError::retryable) {
             self.drop_staging(&staging).await;
@@ -127,7 +128,7 @@ impl BigQuery {
         labelled.labels.insert(STAGED.to_owned(), "yes".to_owned());
         let rows = Rows { sql: &query.sql, columns: &columns };
         let configured = self.configured(&query, maximum);
-        self.write_rows(rows, configured, target, &labelled).await
+        Box::pin(self.write_rows(rows, configured, target, &labelled)).await
     }
 
     /// Makes a staging table, which expires. BigQuery's own clock says when.

@@ -30,7 +30,8 @@ impl BigQuery {
                 "reads {name}, which no dry run lists: read tables alone"
             )));
         }
-        let statistics = self.resolve(self.configured(query, None).set_query(sql.as_str())).await?;
+        let statistics =
+            Box::pin(self.resolve(self.configured(query, None).set_query(sql.as_str()))).await?;
         let dry_run = self.judged(&sql, statistics)?;
         Ok((sql, dry_run))
     }
@@ -109,7 +110,7 @@ impl BigQuery {
 
     /// Runs a SELECT as a job of an id of its own.
     pub(super) async fn rows(&self, query: &Query) -> Result<Rows, PortError> {
-        let (sql, dry_run) = self.look(query).await?;
+        let (sql, dry_run) = Box::pin(self.look(query)).await?;
         // Twice what the dry run says: rows may come in between.
         let most = dry_run.bytes.saturating_mul(2).max(least(dry_run.tables.len() + 1));
         let configured = self.configured(query, Some(most)).set_query(sql);

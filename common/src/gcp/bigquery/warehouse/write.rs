@@ -20,14 +20,14 @@ impl BigQuery {
         target: &Target,
         job: &JobOptions,
     ) -> Result<Written, PortError> {
-        if let Some(done) = self.earlier(job).await? {
-            return self.written(&job.id, &done).await;
+        if let Some(done) = Box::pin(self.earlier(job)).await? {
+            return Box::pin(self.written(&job.id, &done)).await;
         }
-        let (sql, dry_run) = self.look(query).await?;
+        let (sql, dry_run) = Box::pin(self.look(query)).await?;
         let maximum = billed(job, &dry_run)?;
         let configured = self.configured(query, maximum);
         let rows = Rows { sql: &sql, columns: &dry_run.columns };
-        self.write_rows(rows, configured, target, job).await
+        Box::pin(self.write_rows(rows, configured, target, job)).await
     }
 
     /// Writes the rows of a SELECT. `configured` is its job without the text.
@@ -70,7 +70,7 @@ impl BigQuery {
             }
         };
         let configuration = JobConfiguration::new().set_query(query);
-        let done = self.run_once("a write", job, configuration).await;
+        let done = Box::pin(self.run_once("a write", job, configuration)).await;
         let done = done.map_err(|error| match error {
             // The table was not there a moment ago.
             PortError::AlreadyExists(text) => {
@@ -78,7 +78,7 @@ impl BigQuery {
             }
             other => other,
         })?;
-        self.written(&job.id, &done).await
+        Box::pin(self.written(&job.id, &done)).await
     }
 
     /// A query's job without its text.
