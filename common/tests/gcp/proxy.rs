@@ -167,14 +167,11 @@ impl Shared {
     }
 
     /// Lets a fault strike where the rules say so.
-    fn strike(&self, passing: &Passing) -> Result<(), Response> {
-        match (self.rules.fault)(passing) {
-            None => Ok(()),
+    fn strike(&self, passing: &Passing) -> Option<Response> {
+        match (self.rules.fault)(passing)? {
             // Unwinding ends the task of the connection, and so the connection.
-            Some(Fault::Drop) => std::panic::resume_unwind(Box::new(())),
-            Some(Fault::Refuse(status, reason)) => {
-                Err(error(status, reason, "a fault of the proxy"))
-            }
+            Fault::Drop => std::panic::resume_unwind(Box::new(())),
+            Fault::Refuse(status, reason) => Some(error(status, reason, "a fault of the proxy")),
         }
     }
 
@@ -215,7 +212,7 @@ async fn handle(
         label: label.unwrap_or_default().to_owned(),
         phase: Phase::Before,
     };
-    if let Err(refused) = shared.strike(&passing) {
+    if let Some(refused) = shared.strike(&passing) {
         return refused;
     }
     let path: Vec<&str> =
@@ -229,10 +226,7 @@ async fn handle(
         _ => shared.forward(method, &uri, body).await,
     };
     passing.phase = Phase::After;
-    match shared.strike(&passing) {
-        Ok(()) => answer,
-        Err(refused) => refused,
-    }
+    shared.strike(&passing).unwrap_or(answer)
 }
 
 /// An error as BigQuery writes it.
