@@ -53,7 +53,7 @@ pub struct BigQueryEmulator {
     /// Where it is reached.
     pub url: String,
     child: Child,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Drop for BigQueryEmulator {
@@ -93,13 +93,19 @@ impl BigQueryEmulator {
             let url = format!("http://127.0.0.1:{port}");
             let ready = format!("{url}/bigquery/v2/projects/local/datasets");
             if answers(&ready, Duration::from_secs(30)).await {
-                return Self { url, child, _data: data };
+                return Self { url, child, data };
             }
             let _ = child.kill();
             let _ = child.wait();
         }
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         panic!("the BigQuery emulator does not answer:\n{log}");
+    }
+
+    /// Where the file of a `gs://` URI lies.
+    pub fn file(&self, uri: &str) -> PathBuf {
+        let name = uri.strip_prefix("gs://").expect("a URI of Cloud Storage");
+        self.data.path().join("data/gcs").join(name)
     }
 
     /// Makes the control dataset with its tables.

@@ -47,8 +47,6 @@ pub enum Phase {
 pub struct Passing {
     /// The request's number, from 1.
     pub number: usize,
-    /// Its method and path.
-    pub call: String,
     /// The label `statement` of the job that it sends; empty for any other request.
     pub label: String,
     /// Whether its effect is there.
@@ -206,12 +204,8 @@ async fn handle(
         inner.requests += 1;
         inner.requests
     };
-    let mut passing = Passing {
-        number,
-        call: format!("{method} {}", uri.path()),
-        label: label.unwrap_or_default().to_owned(),
-        phase: Phase::Before,
-    };
+    let mut passing =
+        Passing { number, label: label.unwrap_or_default().to_owned(), phase: Phase::Before };
     if let Some(refused) = shared.strike(&passing) {
         return refused;
     }
@@ -219,7 +213,7 @@ async fn handle(
         uri.path().trim_start_matches("/bigquery/v2/projects/").split('/').collect();
     let is_dry = json.pointer("/configuration/dryRun").is_some_and(|dry| dry == true);
     let answer = match (method.as_str(), &path[1..]) {
-        ("POST", ["jobs"]) if !is_dry => job::insert(&shared, &uri, json).await,
+        ("POST", ["jobs"]) if !is_dry => job::insert(&shared, &uri, &json),
         ("GET", ["jobs", id]) => job::get(&shared, id, &uri).await,
         ("POST", ["jobs", id, "cancel"]) => job::cancel(&shared, id, &uri).await,
         ("GET", ["queries", id]) => job::results(&shared, id, &uri).await,
