@@ -6,6 +6,7 @@
 
 mod burst;
 mod cloud_run;
+mod end_to_end;
 mod fakes;
 mod faults;
 mod judges;
