@@ -8,6 +8,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
+/// Who starts several processes, or counts on time, has the machine alone.
+pub static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 const INSTALL: &str = "run .ci/judges, which installs it";
 
 /// Where `.ci/judges` installs to.
