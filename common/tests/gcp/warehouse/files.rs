@@ -2,7 +2,9 @@
 //! discovery document where the emulator does not do as Google says.
 
 use std::fs;
+use std::sync::Arc;
 
+use common::gcp::bigquery::BigQuery;
 use common::port::PortError;
 use common::warehouse::{
     Column, ColumnType, DatasetName, Export, Format, JobId, JobState, Load, Mode, Query, Target,
@@ -12,6 +14,8 @@ use serde_json::json;
 
 use super::{emulator, job, query, resource, rows, target, with};
 use crate::fakes::discovery::Document;
+use crate::proxy::{Fault, Passing, Phase, Proxy, Rules};
+use crate::state::client;
 
 fn columns() -> Vec<Column> {
     vec![
@@ -272,6 +276,35 @@ async fn an_export_that_bigquery_cannot_do_as_asked_is_refused() {
         assert!(error.to_string().contains(said), "{sql}: {error}");
     }
     assert!(!emulator().await.file("gs://lake/out/none").exists());
+}
+
+/// Each call's answer is lost once in a while, before its effect or after: files are loaded and written once.
+#[tokio::test]
+async fn files_come_and_go_once_through_lost_answers() {
+    with("f_lost").await;
+    put("gs://lake/lost.csv", TWO).await;
+    let fault = |passing: &Passing| match (passing.number % 7, passing.phase) {
+        (2, Phase::After) | (5, Phase::Before) => Some(Fault::Drop),
+        _ => None,
+    };
+    let rules = Rules { fault: Arc::new(fault), ..Rules::default() };
+    let proxy = Proxy::start(&emulator().await.url, rules).await;
+    let warehouse = BigQuery::new(client(&proxy.url).await);
+    let file = load("gs://lake/lost.csv", csv(false));
+    let keys = vec!["id".to_owned()];
+    for (name, mode, expected) in [("a", WriteMode::Append, 2), ("m", WriteMode::Merge { keys }, 2)]
+    {
+        let into = target(&format!("f_lost.{name}"), mode);
+        let written = warehouse.load(&file, &into, &job(&format!("lost-{name}"))).await.unwrap();
+        assert_eq!(written.rows, expected, "{name}");
+        let read = format!("SELECT id FROM f_lost.{name} ORDER BY id");
+        assert_eq!(rows(&warehouse, &read).await, ["1", "2"], "{name}");
+    }
+    let dataset = DatasetName::parse("f_lost").unwrap();
+    let select = Query { default_dataset: Some(dataset), ..query("SELECT id FROM f_lost.m") };
+    let out = Export { uri: "gs://lake/out/lost.csv".to_owned(), format: csv(true) };
+    let written = warehouse.export(&select, &out, &job("lost-out")).await.unwrap();
+    assert_eq!(written.rows, 2);
 }
 
 /// The emulator matches columns by position and knows one null marker: the request is what is held to Google.
