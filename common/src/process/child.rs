@@ -79,6 +79,16 @@ impl Program {
         if told.success() { Ok(()) } else { Err(io::Error::other("kill failed")) }
     }
 
+    /// Sends SIGKILL.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()
+    }
+
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        self.child.try_wait().map(|status| status.is_some())
+    }
+
     /// How the program ended, with all that it logged; an error where it has not after so long.
     pub fn ended(mut self, within: Duration) -> io::Result<(ExitStatus, Vec<Json>)> {
         let until = Instant::now() + within;

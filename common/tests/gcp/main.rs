@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cloud_run;
+mod end_to_end;
 mod fakes;
 mod faults;
 mod judges;

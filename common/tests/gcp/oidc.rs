@@ -2,7 +2,7 @@
 
 mod forged;
 mod issuer;
-mod signer;
+pub mod signer;
 
 use std::time::Duration;
 

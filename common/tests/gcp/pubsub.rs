@@ -1,6 +1,6 @@
 //! Pub/Sub on the official emulator: what is published, and how it is delivered.
 
-mod emulator;
+pub mod emulator;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
