@@ -12,7 +12,7 @@ use common::warehouse::contract as warehouse;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::judges::{BigQueryEmulator, http};
+use crate::judges::{BigQueryEmulator, TURN, http};
 use crate::proxy::{Fault, Kind, Passing, Phase, Proxy, Rules};
 use crate::state::{client, state};
 
@@ -20,9 +20,8 @@ use crate::state::{client, state};
 fn trouble() -> Rules {
     let fault = |passing: &Passing| match (passing.number % 23, passing.phase) {
         (3, Phase::Before) | (11, Phase::After) => Some(Fault::Drop),
-        (7, Phase::Before) => Some(Fault::Refuse(503, "backendError")),
+        (7, Phase::Before) | (19, Phase::After) => Some(Fault::Refuse(503, "backendError")),
         (17, Phase::Before) => Some(Fault::Refuse(403, "rateLimitExceeded")),
-        (19, Phase::After) => Some(Fault::Refuse(503, "backendError")),
         _ => None,
     };
     Rules {
@@ -34,6 +33,7 @@ fn trouble() -> Rules {
 
 #[tokio::test]
 async fn the_state_keeps_its_promises_through_trouble() {
+    let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
     for tenant in [
@@ -65,6 +65,7 @@ async fn the_state_keeps_its_promises_through_trouble() {
 
 #[tokio::test]
 async fn the_warehouse_keeps_its_promises_through_trouble() {
+    let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     let proxy = Proxy::start(&emulator.url, trouble()).await;
     let bigquery = common::gcp::bigquery::BigQuery::new(client(&proxy.url).await);
@@ -79,6 +80,7 @@ async fn the_warehouse_keeps_its_promises_through_trouble() {
 /// More changes of one table at once than BigQuery takes: each is done all the same.
 #[tokio::test]
 async fn more_statements_than_a_table_takes_are_done_later() {
+    let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.tenant("crowded").await;
     let rules = Rules { latency: |_| Duration::from_millis(100), ..Rules::default() };
@@ -104,6 +106,7 @@ async fn more_statements_than_a_table_takes_are_done_later() {
 /// What the proxy does to a client, without any of ours.
 #[tokio::test]
 async fn the_proxy_does_as_bigquery_documents() {
+    let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
     let latency = |kind| Duration::from_millis(if kind == Kind::Mutation { 500 } else { 0 });
@@ -167,6 +170,7 @@ async fn the_proxy_does_as_bigquery_documents() {
 /// An error that says nothing of the effect is one that may be tried again.
 #[tokio::test]
 async fn what_stays_unreachable_is_unavailable() {
+    let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     let fault = |passing: &Passing| {
         (passing.label == "runs_unfinished").then_some(Fault::Refuse(503, "backendError"))
@@ -176,7 +180,7 @@ async fn what_stays_unreachable_is_unavailable() {
     let state = state(&proxy.url).await;
     let tenant = TenantId::parse("nobody").unwrap();
     let answer =
-        tokio::time::timeout(Duration::from_secs(60), state.unfinished(&tenant)).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), state.unfinished(&tenant)).await.unwrap();
     assert!(matches!(answer, Err(PortError::Unavailable(_))), "{answer:?}");
     assert!(proxy.requests() > 3, "it was tried again");
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
+/// Who starts several processes, or counts on time, has the machine alone.
+pub static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 const INSTALL: &str = "run .ci/judges, which installs it";
 
 /// Where `.ci/judges` installs to.
@@ -53,7 +56,7 @@ pub struct BigQueryEmulator {
     /// Where it is reached.
     pub url: String,
     child: Child,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Drop for BigQueryEmulator {
@@ -66,7 +69,10 @@ impl Drop for BigQueryEmulator {
 impl BigQueryEmulator {
     /// Starts it and waits until it answers.
     pub async fn start() -> Self {
-        let data = tempfile::tempdir().expect("a folder");
+        // In memory where that can be: most of its time goes into files otherwise.
+        let memory = Path::new("/dev/shm");
+        let data = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let data = data.expect("a folder");
         let script =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gcp/judges/serve_bigquery.py");
         let log = data.path().join("log");
@@ -90,13 +96,19 @@ impl BigQueryEmulator {
             let url = format!("http://127.0.0.1:{port}");
             let ready = format!("{url}/bigquery/v2/projects/local/datasets");
             if answers(&ready, Duration::from_secs(30)).await {
-                return Self { url, child, _data: data };
+                return Self { url, child, data };
             }
             let _ = child.kill();
             let _ = child.wait();
         }
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         panic!("the BigQuery emulator does not answer:\n{log}");
+    }
+
+    /// Where the file of a `gs://` URI lies.
+    pub fn file(&self, uri: &str) -> PathBuf {
+        let name = uri.strip_prefix("gs://").expect("a URI of Cloud Storage");
+        self.data.path().join("data/gcs").join(name)
     }
 
     /// Makes the control dataset with its tables.
@@ -107,6 +119,13 @@ impl BigQueryEmulator {
     /// Makes a tenant's dataset with its tables.
     pub async fn tenant(&self, name: &str) {
         self.dataset(name, common::state::tables::tenant().expect("tables")).await;
+    }
+
+    /// Makes a tenant's dataset with the table of its runs alone.
+    pub async fn tenant_of_runs(&self, name: &str) {
+        let mut tables = common::state::tables::tenant().expect("tables");
+        tables.retain(|(name, _)| *name == "x_meta_pipeline_runs");
+        self.dataset(name, tables).await;
     }
 
     async fn dataset(&self, name: &str, tables: Vec<common::state::tables::Named>) {

@@ -11,7 +11,7 @@ use common::state::{Batch, Item, Ledger, Tenants};
 use common::tenant::{SubscriptionStatus, TenantId};
 use uuid::Uuid;
 
-use crate::judges::BigQueryEmulator;
+use crate::judges::{BigQueryEmulator, TURN};
 use crate::state::state;
 
 fn any_change(dice: &Chance, now: DateTime<Utc>) -> Change {
@@ -37,6 +37,7 @@ fn any_change(dice: &Chance, now: DateTime<Utc>) -> Change {
 
 #[tokio::test]
 async fn a_statement_decides_batches_as_the_rule_does() {
+    let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
     let state = state(&emulator.url).await;

@@ -47,8 +47,6 @@ pub enum Phase {
 pub struct Passing {
     /// The request's number, from 1.
     pub number: usize,
-    /// Its method and path.
-    pub call: String,
     /// The label `statement` of the job that it sends; empty for any other request.
     pub label: String,
     /// Whether its effect is there.
@@ -167,14 +165,11 @@ impl Shared {
     }
 
     /// Lets a fault strike where the rules say so.
-    fn strike(&self, passing: &Passing) -> Result<(), Response> {
-        match (self.rules.fault)(passing) {
-            None => Ok(()),
+    fn strike(&self, passing: &Passing) -> Option<Response> {
+        match (self.rules.fault)(passing)? {
             // Unwinding ends the task of the connection, and so the connection.
-            Some(Fault::Drop) => std::panic::resume_unwind(Box::new(())),
-            Some(Fault::Refuse(status, reason)) => {
-                Err(error(status, reason, "a fault of the proxy"))
-            }
+            Fault::Drop => std::panic::resume_unwind(Box::new(())),
+            Fault::Refuse(status, reason) => Some(error(status, reason, "a fault of the proxy")),
         }
     }
 
@@ -209,30 +204,23 @@ async fn handle(
         inner.requests += 1;
         inner.requests
     };
-    let mut passing = Passing {
-        number,
-        call: format!("{method} {}", uri.path()),
-        label: label.unwrap_or_default().to_owned(),
-        phase: Phase::Before,
-    };
-    if let Err(refused) = shared.strike(&passing) {
+    let mut passing =
+        Passing { number, label: label.unwrap_or_default().to_owned(), phase: Phase::Before };
+    if let Some(refused) = shared.strike(&passing) {
         return refused;
     }
     let path: Vec<&str> =
         uri.path().trim_start_matches("/bigquery/v2/projects/").split('/').collect();
     let is_dry = json.pointer("/configuration/dryRun").is_some_and(|dry| dry == true);
     let answer = match (method.as_str(), &path[1..]) {
-        ("POST", ["jobs"]) if !is_dry => job::insert(&shared, &uri, json).await,
+        ("POST", ["jobs"]) if !is_dry => job::insert(&shared, &uri, &json),
         ("GET", ["jobs", id]) => job::get(&shared, id, &uri).await,
         ("POST", ["jobs", id, "cancel"]) => job::cancel(&shared, id, &uri).await,
         ("GET", ["queries", id]) => job::results(&shared, id, &uri).await,
         _ => shared.forward(method, &uri, body).await,
     };
     passing.phase = Phase::After;
-    match shared.strike(&passing) {
-        Ok(()) => answer,
-        Err(refused) => refused,
-    }
+    shared.strike(&passing).unwrap_or(answer)
 }
 
 /// An error as BigQuery writes it.

@@ -5,9 +5,9 @@ use common::gcp::Access;
 use common::gcp::bigquery::{Client, Place};
 use common::gcp::state::State;
 use common::state::contract;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
-use crate::judges::BigQueryEmulator;
+use crate::judges::{BigQueryEmulator, TURN};
 
 /// The tenants of the suites whose tables lie in datasets of their own.
 const TENANTS: [&str; 11] = [
@@ -25,8 +25,6 @@ const TENANTS: [&str; 11] = [
 ];
 
 static EMULATOR: OnceCell<BigQueryEmulator> = OnceCell::const_new();
-/// The suites count what is in the tables, so one runs at a time.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A state over an emulator.
 pub async fn state(url: &str) -> State {

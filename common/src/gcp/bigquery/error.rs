@@ -77,12 +77,13 @@ pub(super) fn of_call(what: &str, error: Error) -> Failure {
 mod tests {
     use super::*;
 
+    type Is = fn(&PortError) -> bool;
+
     #[test]
     fn a_reason_says_what_is_wrong_and_whether_to_try_again() {
         let dml = "Resources exceeded during query execution: Too many DML statements outstanding against table \
                    p:d.t, limit is 20.";
         let twin = "Could not serialize access to table p:d.t due to concurrent update";
-        type Is = fn(&PortError) -> bool;
         let limited: Is = |e| matches!(e, PortError::RateLimited(_));
         let away: Is = |e| matches!(e, PortError::Unavailable(_));
         let wrong: Is = |e| matches!(e, PortError::InvalidQuery(_));

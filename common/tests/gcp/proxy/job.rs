@@ -42,7 +42,7 @@ impl Stage {
 }
 
 /// Takes a job in and answers that it is pending.
-pub(super) async fn insert(shared: &Arc<Shared>, uri: &Uri, body: Value) -> Response {
+pub(super) fn insert(shared: &Arc<Shared>, uri: &Uri, body: &Value) -> Response {
     let text = |at: &str| body.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = text("/jobReference/jobId");
     let label = text("/configuration/labels/statement");

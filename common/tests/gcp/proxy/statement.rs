@@ -31,7 +31,7 @@ impl Statement {
     pub fn read(label: &str, sql: &str) -> Self {
         let code: String = sql
             .lines()
-            .map(|line| line.split("-- ").next().unwrap_or_default())
+            .map(|line| line.split("--").next().unwrap_or_default())
             .collect::<Vec<_>>()
             .join("\n");
         let words: Vec<String> = code

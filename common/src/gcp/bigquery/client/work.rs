@@ -118,19 +118,6 @@ impl Client {
         Ok(self.settle(&work).await?.1 == Placed::Mine)
     }
 
-    /// Waits until a job has ended, however.
-    pub(in crate::gcp::bigquery) async fn until_done(&self, id: &str) -> Result<(), PortError> {
-        let deadline = Instant::now() + CALL;
-        loop {
-            let job = self.job(id).await?;
-            let state = job.and_then(|job| job.status).map(|status| status.state);
-            if state.is_none_or(|state| state == "DONE") || Instant::now() >= deadline {
-                return Ok(());
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
     /// How many rows a query that has ended well answered.
     pub(in crate::gcp::bigquery) async fn total_rows(&self, id: &str) -> Result<u64, PortError> {
         let answer = self.again("a job", || self.page(id, String::new(), false)).await?;
