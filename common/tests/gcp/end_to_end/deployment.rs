@@ -15,7 +15,7 @@ use super::pushes;
 use crate::fakes::{Fake, cloud_run, kms};
 use crate::judges::{BigQueryEmulator, bin, http, python};
 use crate::oidc::signer::Signer;
-use crate::proxy::{Proxy, Rules};
+use crate::proxy::{Kind, Proxy, Rules};
 use crate::pubsub::emulator::emulator;
 
 pub const OPERATOR: &str = "operator@p.iam.gserviceaccount.com";
@@ -55,6 +55,14 @@ impl Drop for Running {
     }
 }
 
+/// Long enough that something can happen to a run while its statement is under way.
+fn latency(kind: Kind) -> Duration {
+    Duration::from_millis(match kind {
+        Kind::Mutation | Kind::Other => 300,
+        Kind::Select | Kind::Insert => 30,
+    })
+}
+
 type Variables = BTreeMap<String, String>;
 
 fn variables<const N: usize>(pairs: [(&str, &str); N]) -> Variables {
@@ -67,7 +75,7 @@ impl Deployment {
         let (bigquery, signer, pubsub) =
             tokio::join!(BigQueryEmulator::start(), Signer::start(), emulator());
         bigquery.control().await;
-        let proxy = Proxy::start(&bigquery.url, Rules::default()).await;
+        let proxy = Proxy::start(&bigquery.url, Rules { latency, ..Rules::default() }).await;
         let signer = Arc::new(signer);
         let topics = [pubsub.topic("e2e-run-requests").await, pubsub.topic("e2e-run-events").await];
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");

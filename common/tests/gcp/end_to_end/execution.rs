@@ -1,6 +1,6 @@
 //! An execution of the job: the program `pipeline` as a process, told by the fake of Cloud Run what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -32,6 +32,7 @@ pub struct Ended {
 pub struct Executions {
     ended: Mutex<Vec<Ended>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    doomed: Mutex<HashSet<String>>,
     is_over: AtomicBool,
 }
 
@@ -39,6 +40,15 @@ impl Executions {
     /// Those that have ended.
     pub fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
         self.ended.lock().unwrap()
+    }
+
+    /// Kills the execution of a run, as a machine that is lost does.
+    pub fn kill(&self, run: &str) {
+        self.doomed.lock().unwrap().insert(run.to_owned());
+    }
+
+    fn is_to_die(&self, run: &str) -> bool {
+        self.is_over.load(Ordering::SeqCst) || self.doomed.lock().unwrap().contains(run)
     }
 
     /// Kills those that are left.
@@ -65,7 +75,7 @@ pub fn begin(
     let thread = std::thread::spawn(move || {
         let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut program = Program::start(bin("pipeline"), pairs).unwrap();
-        let begun = Instant::now();
+        let (run, begun) = (variables["RUN_ID"].clone(), Instant::now());
         let mut told = None;
         while !program.has_ended().unwrap() {
             let is_cancelled = *started.cancelled.borrow();
@@ -73,14 +83,12 @@ pub fn begin(
                 program.terminate().unwrap();
                 told = Some(Instant::now());
             }
-            let is_over = all.is_over.load(Ordering::SeqCst);
-            if is_over || told.is_some_and(|told| told.elapsed() > GRACE) {
+            if all.is_to_die(&run) || told.is_some_and(|told| told.elapsed() > GRACE) {
                 program.kill().unwrap();
             }
             std::thread::sleep(LOOK);
         }
         let (status, log) = program.ended(GRACE).unwrap();
-        let run = variables["RUN_ID"].clone();
         all.ended().push(Ended { run, code: status.code(), log });
         // Only now is the execution over for whoever asks after it.
         drop(started);
