@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use crate::judges::bin;
+use crate::judges::{TURN, bin};
 use deployment::{CLOCK, Deployment, OPERATOR, PUSHER, Server};
 
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -35,6 +35,7 @@ impl Tenant {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_four_programs_carry_tenants_from_onboarding_to_the_same_cells_as_the_embedded_one() {
+    let _turn = TURN.lock().await;
     let deployment = Deployment::start().await;
     nobody_else_is_let_in(&deployment).await;
     let acme = onboard(&deployment, "acme_demo", "PROFESSIONAL").await;
@@ -52,15 +53,21 @@ async fn the_four_programs_carry_tenants_from_onboarding_to_the_same_cells_as_th
     let config = schedule(&deployment, &acme).await;
     let run = trigger(&deployment, &acme, "run-1").await;
     assert_eq!(run, trigger(&deployment, &acme, "run-1").await, "the same key is the same run");
-    completed(&deployment, &acme, &run).await;
+    ended(&deployment, &acme, &run, "COMPLETED").await;
     the_cells_are_those_of_the_embedded_deployment(&deployment, &acme).await;
 
     a_queue_is_worked_off_one_by_one(&deployment, &small).await;
+    let killed = a_cancelled_run_and_a_killed_one_leave_whole_rows(&deployment, &acme).await;
     let slots = the_tick_brings_a_run(&deployment, &acme, &config).await;
-    at_rest(&deployment, &[(&acme, 1 + slots), (&small, 3)]).await;
-    for execution in deployment.executions.lock().unwrap().iter() {
-        assert_eq!(execution.code, Some(0), "{execution:#?}");
+    let of_acme = [("CANCELLED", 1), ("COMPLETED", 1 + slots), ("FAILED", 1)];
+    at_rest(&deployment, &acme, &of_acme).await;
+    at_rest(&deployment, &small, &[("COMPLETED", 3)]).await;
+    for execution in deployment.executions.0.ended().iter() {
+        let code = if execution.run == killed { None } else { Some(0) };
+        assert_eq!(execution.code, code, "{execution:#?}");
     }
+    let refused: Vec<_> = deployment.proxy.seen().into_iter().filter(|s| s.refused).collect();
+    assert!(refused.is_empty(), "BigQuery would refuse {refused:#?}");
     deployment.stop();
 }
 
@@ -128,25 +135,77 @@ async fn trigger(deployment: &Deployment, tenant: &Tenant, key: &str) -> String 
     answer["pipeline_logging_id"].as_str().unwrap().to_owned()
 }
 
-/// Waits for a run's end, which is to be COMPLETED.
-async fn completed(deployment: &Deployment, tenant: &Tenant, run: &str) -> Json {
+async fn run(deployment: &Deployment, tenant: &Tenant, run: &str) -> Json {
     let path = format!("/api/v1/pipelines/runs/{}/{run}", tenant.id);
+    let (status, run) = deployment.trigger.call(("GET", &path), &tenant.headers(), None).await;
+    assert_eq!(status, 200, "{run}");
+    run
+}
+
+/// Waits for a run's end, while the reaper passes.
+async fn ended(deployment: &Deployment, tenant: &Tenant, id: &str, status: &str) -> Json {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let (status, answer) =
-            deployment.trigger.call(("GET", &path), &tenant.headers(), None).await;
-        assert_eq!(status, 200, "{answer}");
-        if !answer["ended_at"].is_null() {
-            let logs = || {
-                let executions = deployment.executions.lock().unwrap();
-                format!("{executions:#?}")
-            };
-            assert_eq!(answer["status"], "COMPLETED", "{answer:#}\n{}", logs());
-            return answer;
+        let run = run(deployment, tenant, id).await;
+        if !run["ended_at"].is_null() {
+            let executions = deployment.executions.0.ended();
+            assert_eq!(run["status"], status, "{run:#}\n{executions:#?}");
+            return run;
         }
-        assert!(Instant::now() < deadline, "{answer:#}");
+        assert!(Instant::now() < deadline, "{run:#}");
+        if status != "COMPLETED" {
+            pass(deployment, "cleanup-orphaned-pipelines").await;
+        }
         sleep(LOOK).await;
     }
+}
+
+/// Has the scheduler do one of the passes that it is called for; answers what it did.
+async fn pass(deployment: &Deployment, route: &str) -> Json {
+    let token = bearer(deployment, CLOCK, &deployment.scheduler).await;
+    let path = format!("/api/v1/scheduler/{route}");
+    let headers = [("authorization", token.as_str())];
+    let (status, done) = deployment.scheduler.call(("POST", &path), &headers, None).await;
+    assert_eq!(status, 200, "{done}");
+    done
+}
+
+/// Asks for a run, and waits until its statement is under way; answers its id.
+async fn under_way(deployment: &Deployment, tenant: &Tenant, key: &str) -> String {
+    let sent = || deployment.proxy.by_label().get("daily_cost").copied();
+    let (before, deadline) = (sent(), Instant::now() + PATIENCE);
+    let run = trigger(deployment, tenant, key).await;
+    while sent() == before {
+        assert!(Instant::now() < deadline, "{:?}", deployment.proxy.by_label());
+        sleep(Duration::from_millis(10)).await;
+    }
+    run
+}
+
+/// Whatever ends a run in its statement, the rows are whole and the run has an end that says so.
+async fn a_cancelled_run_and_a_killed_one_leave_whole_rows(
+    deployment: &Deployment,
+    tenant: &Tenant,
+) -> String {
+    let sql = format!(
+        "SELECT COUNT(*) AS lines, SUM(net_cost) AS net_cost FROM {}.gcp_cost_daily",
+        tenant.id
+    );
+    let before = deployment.read(&sql).await;
+
+    let cancelled = under_way(deployment, tenant, "cancelled").await;
+    let path = format!("/api/v1/pipelines/runs/{}/{cancelled}/cancel", tenant.id);
+    let (status, answer) = deployment.trigger.call(("POST", &path), &tenant.headers(), None).await;
+    assert!([200, 202].contains(&status), "{status} {answer}");
+    ended(deployment, tenant, &cancelled, "CANCELLED").await;
+
+    let killed = under_way(deployment, tenant, "killed").await;
+    deployment.executions.0.kill(&killed);
+    let run = ended(deployment, tenant, &killed, "FAILED").await;
+    assert_eq!(run["failure_kind"], "LOST", "{run:#}");
+
+    assert_eq!(deployment.read(&sql).await, before);
+    killed
 }
 
 async fn the_cells_are_those_of_the_embedded_deployment(deployment: &Deployment, tenant: &Tenant) {
@@ -193,7 +252,7 @@ async fn a_queue_is_worked_off_one_by_one(deployment: &Deployment, tenant: &Tena
     }
     let mut spans = Vec::new();
     for run in &runs {
-        let run = completed(deployment, tenant, run).await;
+        let run = ended(deployment, tenant, run, "COMPLETED").await;
         let time = |name: &str| run[name].as_str().unwrap().to_owned();
         spans.push((time("started_at"), time("ended_at")));
     }
@@ -220,13 +279,9 @@ async fn schedule(deployment: &Deployment, tenant: &Tenant) -> String {
 
 /// Ticks until a slot is due, then takes the schedule away; answers how many slots were asked for.
 async fn the_tick_brings_a_run(deployment: &Deployment, tenant: &Tenant, config: &str) -> usize {
-    let token = bearer(deployment, CLOCK, &deployment.scheduler).await;
-    let headers = [("authorization", token.as_str())];
     let deadline = Instant::now() + PATIENCE;
     let published = loop {
-        let route = ("POST", "/api/v1/scheduler/trigger");
-        let (status, ticked) = deployment.scheduler.call(route, &headers, None).await;
-        assert_eq!(status, 200, "{ticked}");
+        let ticked = pass(deployment, "trigger").await;
         if ticked["published"] != 0 {
             break ticked["published"].as_u64().unwrap();
         }
@@ -238,13 +293,10 @@ async fn the_tick_brings_a_run(deployment: &Deployment, tenant: &Tenant, config:
     let (status, answer) =
         deployment.scheduler.call(("PATCH", &path), &tenant.headers(), Some(&paused)).await;
     assert_eq!(status, 200, "{answer}");
-    let sql = format!(
-        "SELECT status, pipeline_logging_id AS run FROM {}.x_meta_scheduled_runs",
-        tenant.id
-    );
+    let sql = format!("SELECT state, attempt FROM {}.x_meta_scheduled_runs", tenant.id);
     loop {
         let slots = deployment.read(&sql).await;
-        if slots.len() as u64 == published && slots.iter().all(|slot| slot["status"] == "COMPLETED")
+        if slots.len() as u64 == published && slots.iter().all(|slot| slot["state"] == "COMPLETED")
         {
             break;
         }
@@ -254,30 +306,27 @@ async fn the_tick_brings_a_run(deployment: &Deployment, tenant: &Tenant, config:
     usize::try_from(published).unwrap()
 }
 
-/// Nothing runs and nothing waits; the counts are the runs; a pass of the reaper and of the queue has nothing to do.
-async fn at_rest(deployment: &Deployment, tenants: &[(&Tenant, usize)]) {
-    let token = bearer(deployment, CLOCK, &deployment.scheduler).await;
-    let headers = [("authorization", token.as_str())];
+/// Nothing runs and nothing waits, the reaper and the queue have nothing to do, and the runs are these.
+async fn at_rest(deployment: &Deployment, tenant: &Tenant, runs: &[(&str, usize)]) {
     for route in ["cleanup-orphaned-pipelines", "process-queue"] {
-        let path = format!("/api/v1/scheduler/{route}");
-        let (status, report) = deployment.scheduler.call(("POST", &path), &headers, None).await;
-        assert_eq!(status, 200, "{report}");
-        let done: BTreeMap<String, Json> = serde_json::from_value(report).unwrap();
+        let done: BTreeMap<String, Json> =
+            serde_json::from_value(pass(deployment, route).await).unwrap();
         assert!(done.values().all(|count| *count == 0), "{route}: {done:?}");
     }
-    for (tenant, runs) in tenants {
-        let sql = format!(
-            "SELECT status, COUNT(*) AS runs FROM {}.x_meta_pipeline_runs GROUP BY status",
-            tenant.id
-        );
-        let counted = json!([{"status": "COMPLETED", "runs": runs.to_string()}]);
-        assert_eq!(Json::Array(deployment.read(&sql).await), counted, "{}", tenant.id);
-        let token = bearer(deployment, OPERATOR, &deployment.onboard).await;
-        let path = format!("/api/v1/tenants/{}", tenant.id);
-        let (_, view) =
-            deployment.onboard.call(("GET", &path), &[("authorization", &token)], None).await;
-        let usage = &view["usage"];
-        assert_eq!(usage["pipelines_running"], 0, "{view}");
-        assert_eq!(usage["pipelines_queued"], 0, "{view}");
+    let sql = format!(
+        "SELECT status, COUNT(*) AS runs FROM {}.x_meta_pipeline_runs GROUP BY status ORDER BY status",
+        tenant.id
+    );
+    let counted: Vec<Json> = runs
+        .iter()
+        .map(|(status, runs)| json!({"status": status, "runs": runs.to_string()}))
+        .collect();
+    assert_eq!(deployment.read(&sql).await, counted, "{}", tenant.id);
+    let token = bearer(deployment, OPERATOR, &deployment.onboard).await;
+    let path = format!("/api/v1/tenants/{}", tenant.id);
+    let headers = [("authorization", token.as_str())];
+    let (_, view) = deployment.onboard.call(("GET", &path), &headers, None).await;
+    for count in ["pipelines_running", "pipelines_queued"] {
+        assert_eq!(view["usage"][count], 0, "{view}");
     }
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::process::child::Program;
 use serde_json::{Value as Json, json};
 use tokio::process::Command;
 
-use super::execution::{self, Ended};
+use super::execution::{self, Executions};
 use super::pushes;
 use crate::fakes::{Fake, cloud_run, kms};
 use crate::judges::{BigQueryEmulator, bin, http, python};
 use crate::oidc::signer::Signer;
-use crate::proxy::{Proxy, Rules};
+use crate::proxy::{Kind, Proxy, Rules};
 use crate::pubsub::emulator::emulator;
 
 pub const OPERATOR: &str = "operator@p.iam.gserviceaccount.com";
@@ -36,13 +36,31 @@ pub struct Deployment {
     pub onboard: Server,
     pub trigger: Server,
     pub scheduler: Server,
-    /// Every execution that has ended.
-    pub executions: Arc<Mutex<Vec<Ended>>>,
+    /// The executions of the job.
+    pub executions: Running,
+    /// What stands before BigQuery.
     pub proxy: Proxy,
     signer: Arc<Signer>,
     bigquery: BigQueryEmulator,
     _kms: Fake,
     _run: Fake,
+}
+
+/// The executions, as long as the deployment is there.
+pub struct Running(pub Arc<Executions>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Long enough that something can happen to a run while its statement is under way.
+fn latency(kind: Kind) -> Duration {
+    Duration::from_millis(match kind {
+        Kind::Mutation | Kind::Other => 300,
+        Kind::Select | Kind::Insert => 30,
+    })
 }
 
 type Variables = BTreeMap<String, String>;
@@ -57,7 +75,7 @@ impl Deployment {
         let (bigquery, signer, pubsub) =
             tokio::join!(BigQueryEmulator::start(), Signer::start(), emulator());
         bigquery.control().await;
-        let proxy = Proxy::start(&bigquery.url, Rules::default()).await;
+        let proxy = Proxy::start(&bigquery.url, Rules { latency, ..Rules::default() }).await;
         let signer = Arc::new(signer);
         let topics = [pubsub.topic("e2e-run-requests").await, pubsub.topic("e2e-run-events").await];
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
@@ -71,10 +89,10 @@ impl Deployment {
             ("RUN_EVENTS_TOPIC", &topics[1]),
             ("PUBSUB_ENDPOINT", &pubsub.url),
         ]);
-        let executions = Arc::new(Mutex::default());
-        let (settings, ended) = (everywhere.clone(), executions.clone());
+        let executions = Arc::new(Executions::default());
+        let (settings, all) = (everywhere.clone(), executions.clone());
         let run = cloud_run::serve(move |started| {
-            execution::begin(started, settings.clone(), ended.clone());
+            execution::begin(started, settings.clone(), &all);
         })
         .await;
         let kms = kms::serve().await;
@@ -110,7 +128,7 @@ impl Deployment {
             let name = format!("{}-push", topic.rsplit('/').next().unwrap());
             pubsub.subscription(&name, settings).await;
         }
-        let (_kms, _run) = (kms, run);
+        let (_kms, _run, executions) = (kms, run, Running(executions));
         Self { onboard, trigger, scheduler, executions, proxy, signer, bigquery, _kms, _run }
     }
 

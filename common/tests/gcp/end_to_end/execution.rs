@@ -1,7 +1,9 @@
 //! An execution of the job: the program `pipeline` as a process, told by the fake of Cloud Run what to do.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::process::child::Program;
@@ -25,19 +27,55 @@ pub struct Ended {
     pub log: Vec<Json>,
 }
 
+/// The executions of a deployment. Those that have not ended when this is dropped are killed.
+#[derive(Default)]
+pub struct Executions {
+    ended: Mutex<Vec<Ended>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    doomed: Mutex<HashSet<String>>,
+    is_over: AtomicBool,
+}
+
+impl Executions {
+    /// Those that have ended.
+    pub fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
+        self.ended.lock().unwrap()
+    }
+
+    /// Kills the execution of a run, as a machine that is lost does.
+    pub fn kill(&self, run: &str) {
+        self.doomed.lock().unwrap().insert(run.to_owned());
+    }
+
+    fn is_to_die(&self, run: &str) -> bool {
+        self.is_over.load(Ordering::SeqCst) || self.doomed.lock().unwrap().contains(run)
+    }
+
+    /// Kills those that are left.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap());
+        for thread in threads {
+            // What it panicked with was printed.
+            drop(thread.join());
+        }
+    }
+}
+
 /// Does what Cloud Run does with an execution, on a thread of its own.
 pub fn begin(
     started: Started,
     mut variables: BTreeMap<String, String>,
-    ended: Arc<Mutex<Vec<Ended>>>,
+    executions: &Arc<Executions>,
 ) {
     assert_eq!(started.container, "pipeline");
     variables.extend(started.variables.clone());
     variables.insert("CLOUD_RUN_EXECUTION".to_owned(), started.name.clone());
-    std::thread::spawn(move || {
+    let all = Arc::clone(executions);
+    let thread = std::thread::spawn(move || {
         let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut program = Program::start(bin("pipeline"), pairs).unwrap();
-        let begun = Instant::now();
+        let (run, begun) = (variables["RUN_ID"].clone(), Instant::now());
         let mut told = None;
         while !program.has_ended().unwrap() {
             let is_cancelled = *started.cancelled.borrow();
@@ -45,15 +83,15 @@ pub fn begin(
                 program.terminate().unwrap();
                 told = Some(Instant::now());
             }
-            if told.is_some_and(|told| told.elapsed() > GRACE) {
+            if all.is_to_die(&run) || told.is_some_and(|told| told.elapsed() > GRACE) {
                 program.kill().unwrap();
             }
             std::thread::sleep(LOOK);
         }
         let (status, log) = program.ended(GRACE).unwrap();
-        let run = variables["RUN_ID"].clone();
-        ended.lock().unwrap().push(Ended { run, code: status.code(), log });
+        all.ended().push(Ended { run, code: status.code(), log });
         // Only now is the execution over for whoever asks after it.
         drop(started);
     });
+    executions.threads.lock().unwrap().push(thread);
 }
