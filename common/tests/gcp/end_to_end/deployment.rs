@@ -128,8 +128,18 @@ impl Deployment {
             let name = format!("{}-push", topic.rsplit('/').next().unwrap());
             pubsub.subscription(&name, settings).await;
         }
-        let (_kms, _run, executions) = (kms, run, Running(executions));
-        Self { onboard, trigger, scheduler, executions, proxy, signer, bigquery, _kms, _run }
+        let executions = Running(executions);
+        Self {
+            onboard,
+            trigger,
+            scheduler,
+            executions,
+            proxy,
+            signer,
+            bigquery,
+            _kms: kms,
+            _run: run,
+        }
     }
 
     /// A token of an account for a server.

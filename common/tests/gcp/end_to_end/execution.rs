@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::process::child::Program;
-use serde_json::Value as Json;
 
 use crate::fakes::cloud_run::Started;
 use crate::judges::bin;
@@ -23,8 +22,6 @@ pub struct Ended {
     pub run: String,
     /// Its exit code; `None` where a signal ended it.
     pub code: Option<i32>,
-    /// What it logged.
-    pub log: Vec<Json>,
 }
 
 /// The executions of a deployment. Those that have not ended when this is dropped are killed.
@@ -88,8 +85,8 @@ pub fn begin(
             }
             std::thread::sleep(LOOK);
         }
-        let (status, log) = program.ended(GRACE).unwrap();
-        all.ended().push(Ended { run, code: status.code(), log });
+        let (status, _) = program.ended(GRACE).unwrap();
+        all.ended().push(Ended { run, code: status.code() });
         // Only now is the execution over for whoever asks after it.
         drop(started);
     });
