@@ -123,7 +123,7 @@ mod tests {
             ("NOTIFY_HOSTS", "a.example, b.example:8443"),
         ];
         let settings = read(GOOD.into_iter().chain(set)).unwrap();
-        assert_eq!(settings.webhooks.hosts(), ["a.example", "b.example:8443"]);
+        assert_eq!(settings.webhooks.hosts(), ["a.example:443", "b.example:8443"]);
         let tenant = TenantId::parse("acme").unwrap();
         settings.roots.allow("gs://more/acme/x.csv", &tenant).unwrap();
     }
