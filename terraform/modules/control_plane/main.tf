@@ -16,6 +16,8 @@ locals {
 # Who has access stands here in full: whatever else is granted on the dataset is undone by the next apply. Without
 # this list BigQuery would let every viewer of the project read the hashes of keys.
 resource "google_bigquery_dataset" "tenants" {
+  # checkov:skip=CKV_GCP_81:Encrypted under Google's keys. API keys are a hash and a ciphertext of Cloud KMS in here anyway.
+
   project                    = var.project_id
   dataset_id                 = "tenants"
   location                   = var.location
@@ -48,6 +50,9 @@ resource "google_bigquery_dataset" "tenants" {
 }
 
 resource "google_bigquery_table" "state" {
+  # checkov:skip=CKV_GCP_80:As the dataset.
+  # checkov:skip=CKV_GCP_121:A variable, true by default; .ci/terraform holds that prod does not switch it off.
+
   for_each = local.tables
 
   project             = var.project_id
@@ -69,6 +74,9 @@ resource "google_bigquery_table" "state" {
 }
 
 resource "google_bigquery_table" "view" {
+  # checkov:skip=CKV_GCP_80:A view holds no rows.
+  # checkov:skip=CKV_GCP_121:A view holds no rows, and is made anew without loss.
+
   for_each = local.views
 
   project             = var.project_id

@@ -24,7 +24,7 @@ resource "google_compute_security_policy" "tenants" {
     description = "Log4j and the like"
     match {
       expr {
-        expression = "evaluatePreconfiguredWaf('cve-canary', {'sensitivity': 1})"
+        expression = "evaluatePreconfiguredWaf('cve-canary')"
       }
     }
   }

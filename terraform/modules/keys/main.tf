@@ -14,7 +14,7 @@ resource "google_kms_crypto_key" "api_keys" {
   key_ring                   = google_kms_key_ring.headgate.id
   name                       = var.name
   purpose                    = "ENCRYPT_DECRYPT"
-  rotation_period            = "${var.rotation_days * 86400}s"
+  rotation_period            = var.rotation_period
   destroy_scheduled_duration = "2592000s"
   labels                     = var.labels
 

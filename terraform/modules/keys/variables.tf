@@ -20,14 +20,14 @@ variable "name" {
   default     = "api-keys"
 }
 
-variable "rotation_days" {
-  description = "After how many days a new version of the key is made. Older versions still decrypt."
-  type        = number
-  default     = 90
+variable "rotation_period" {
+  description = "After how many seconds a new version of the key is made, such as 7776000s for 90 days. Older versions still decrypt."
+  type        = string
+  default     = "7776000s"
 
   validation {
-    condition     = var.rotation_days >= 1 && var.rotation_days <= 365
-    error_message = "rotation_days is from 1 to 365."
+    condition     = can(regex("^[0-9]+s$", var.rotation_period)) && try(tonumber(trimsuffix(var.rotation_period, "s")) >= 86400, false)
+    error_message = "rotation_period is in seconds, from 86400s on."
   }
 }
 

@@ -18,10 +18,10 @@ locals {
 
   # A run's end is logged by a job or by a service, which PromQL reads one at a time.
   ended  = { for name, labels in { all = "", failed = ",status=~\"FAILED|TIMED_OUT|EXPIRED\"" } : name => "((sum(increase(${local.metric}_runs_ended{${local.job}${labels}}[1h])) or vector(0)) + (sum(increase(${local.metric}_runs_ended{${local.service}${labels}}[1h])) or vector(0)))" }
-  errors = "(sum(increase(${local.metric}_admissions{${local.service},status=~\"5..\"}[10m])) or vector(0))"
+  errors = "(sum(increase(${local.metric}_admissions{${local.service},status=~\"5.*\"}[10m])) or vector(0))"
   lag    = "histogram_quantile(0.99, sum by (le) (increase(${local.metric}_tick_lag_seconds_bucket{${local.service}}[10m])))"
   age    = "histogram_quantile(0.99, sum by (le) (increase(${local.metric}_queue_age_seconds_bucket{${local.service}}[10m])))"
-  calls  = "(sum(increase(${local.metric}_calls{${local.service},status=\"200\",path=\"%s\"}[%s])) or vector(0))"
+  calls  = "(sum(increase(${local.metric}_calls{${local.service},status=~\"2.*\",path=\"%s\"}[%s])) or vector(0))"
 
   # Whether a policy's metric has been written to yet is not asked for: a new deployment has no line of any kind.
   alerts = {
