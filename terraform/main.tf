@@ -36,7 +36,7 @@ locals {
     } : name => length(items) > 0 ? join(",", items) : null
   }
   operators = join(",", concat([local.account["operator"]], var.operator_emails))
-  writers   = join(",", [for name in ["trigger", "scheduler", "pipeline"] : local.account[name]])
+  writers   = join(",", [for name in ["onboard", "trigger", "scheduler", "pipeline"] : local.account[name]])
 }
 
 module "control_plane" {

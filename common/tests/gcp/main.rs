@@ -6,14 +6,18 @@
 
 mod burst;
 mod cloud_run;
+mod crowds;
+mod deployment;
 mod end_to_end;
 mod fakes;
 mod faults;
 mod judges;
+mod kills;
 mod kms;
 mod ledger;
 mod oidc;
 mod proxy;
 mod pubsub;
 mod state;
+mod tenants;
 mod warehouse;
