@@ -195,14 +195,17 @@ impl Shared {
     async fn forward(&self, method: Method, uri: &Uri, body: Bytes) -> Response {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let url = format!("{}{path}", self.upstream);
-        let sent = self
-            .client
-            .request(method, url)
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        // The emulator resets a connection now and then; what it had taken by then it knows by its id.
+        let mut tries = 0;
+        let sent = loop {
+            let request = self.client.request(method.clone(), &url).body(body.clone());
+            match request.header("content-type", "application/json").send().await {
+                Ok(sent) => break sent,
+                Err(error) if tries == 5 => panic!("{url}: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50 << tries)).await,
+            }
+            tries += 1;
+        };
         let status = StatusCode::from_u16(sent.status().as_u16()).unwrap();
         let body = sent.bytes().await.unwrap();
         (status, [("content-type", "application/json")], Body::from(body)).into_response()

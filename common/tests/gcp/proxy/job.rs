@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::http::{Method, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -159,7 +159,7 @@ async fn run(shared: &Shared, uri: &Uri, entry: &JobEntry, statement: &Statement
     }
     let body = Bytes::from(entry.body.to_string());
     let taken = shared.forward(Method::POST, uri, body).await;
-    if !taken.status().is_success() {
+    if !taken.status().is_success() && taken.status() != StatusCode::CONFLICT {
         let (parts, body) = taken.into_parts();
         let text = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let json: Value = serde_json::from_slice(&text).unwrap_or_default();
@@ -169,9 +169,10 @@ async fn run(shared: &Shared, uri: &Uri, entry: &JobEntry, statement: &Statement
     }
     let id = entry.body.pointer("/jobReference/jobId").and_then(Value::as_str).unwrap_or_default();
     loop {
-        let path = format!("/bigquery/v2/projects/local/jobs/{id}");
-        let url = format!("{}{path}", shared.upstream);
-        let job: Value = shared.client.get(url).send().await.unwrap().json().await.unwrap();
+        let uri = format!("/bigquery/v2/projects/local/jobs/{id}").parse().unwrap();
+        let asked = shared.forward(Method::GET, &uri, Bytes::new()).await;
+        let job = axum::body::to_bytes(asked.into_body(), usize::MAX).await.unwrap();
+        let job: Value = serde_json::from_slice(&job).unwrap();
         if job.pointer("/status/state").is_none_or(|state| state == "DONE") {
             return Stage::Forwarded;
         }
