@@ -163,6 +163,20 @@ impl Ending {
             bytes_processed: 0,
         }
     }
+
+    /// Tells in the log that a run has ended, whoever wrote the end: what is counted and alerted on. `written` says
+    /// whether this end stands; where it does not, another came first.
+    pub fn log(&self, tenant: &TenantId, run_id: RunId, written: bool) {
+        tracing::info!(
+            tenant.id = %tenant,
+            run.id = %run_id,
+            status = %self.status,
+            failure_kind = self.failure_kind.map(tracing::field::display),
+            reason = self.message,
+            written,
+            "the run has ended"
+        );
+    }
 }
 
 /// Which attempt of which slot of a schedule a run is.

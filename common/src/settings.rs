@@ -202,6 +202,11 @@ pub fn accounts(vars: &mut Vars<'_>, name: &'static str) -> Option<Vec<String>> 
     vars.some(name, "e-mail addresses of accounts, with commas between", email)
 }
 
+/// Who may write the datasets of tenants; none where none is set.
+pub fn dataset_writers(vars: &mut Vars<'_>) -> Option<Vec<String>> {
+    vars.list("DATASET_WRITERS", "e-mail addresses of accounts, with commas between", email)
+}
+
 /// Plans and templates: the folder `configs` unless another is set.
 pub fn configs(vars: &mut Vars<'_>) -> Option<Configs> {
     let wanted = "a folder with plans.yml and templates that headgate validate finds no fault with";

@@ -17,7 +17,7 @@ use crate::port::PortError;
 use crate::quota::{Change, Counts, Entry, EntryState, Limit, Outcome, retry_at};
 use crate::run::{Run, RunId, RunSlot, RunStatus};
 use crate::schedule::Slot;
-use crate::state::{Answer, Batch, Inserted, Item, Ledger, Runs};
+use crate::state::{Answer, Batch, Inserted, Item, Ledger, Runs, Transition};
 use crate::tenant::{TenantId, UserId};
 
 mod cancel;
@@ -160,6 +160,20 @@ impl Gate {
         let now = self.clock.now();
         let max_running = self.policy.max_running;
         self.ledger.apply(&Batch { items, now, day: now.date_naive(), max_running }).await
+    }
+
+    /// Brings a run to an end and logs it; answers whether that end stands.
+    pub async fn end(
+        &self,
+        tenant: &TenantId,
+        run_id: RunId,
+        end: &Transition,
+    ) -> Result<bool, PortError> {
+        let written = self.runs.transition(tenant, run_id, end).await?;
+        if let Some(ending) = end.ending() {
+            ending.log(tenant, run_id, written);
+        }
+        Ok(written)
     }
 }
 

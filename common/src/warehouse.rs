@@ -227,8 +227,8 @@ pub trait Warehouse: Send + Sync {
         definition: &TableDefinition,
     ) -> Result<Ensured, PortError>;
 
-    /// Runs one SELECT and answers its rows.
-    async fn query(&self, query: &Query) -> Result<Rows, PortError>;
+    /// Runs one SELECT and answers its rows. Without options it runs under an id and a limit of the adapter's own.
+    async fn query(&self, query: &Query, job: Option<&JobOptions>) -> Result<Rows, PortError>;
 
     /// Runs one SELECT as a job and writes its rows. A job of this id that is `Done` answers what it did.
     async fn write(

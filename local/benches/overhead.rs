@@ -104,8 +104,8 @@ impl Warehouse for Timed<EmbeddedWarehouse> {
         self.inner.ensure_table(table, definition).await
     }
 
-    async fn query(&self, query: &Query) -> Result<Rows, PortError> {
-        self.timed(self.inner.query(query), |spent| &mut spent.statements).await
+    async fn query(&self, query: &Query, job: Option<&JobOptions>) -> Result<Rows, PortError> {
+        self.timed(self.inner.query(query, job), |spent| &mut spent.statements).await
     }
 
     async fn write(

@@ -220,7 +220,7 @@ fn question(tenant: &TenantId, sql: &str) -> Query {
 
 async fn total(warehouse: &dyn Warehouse, tenant: &TenantId) -> anyhow::Result<String> {
     let sql = "SELECT SUM(net_cost) AS net_cost FROM gcp_cost_daily";
-    let rows = warehouse.query(&question(tenant, sql)).await?;
+    let rows = warehouse.query(&question(tenant, sql), None).await?;
     ensure!(rows.columns[0].1 == DataType::Numeric, "net_cost is {}", rows.columns[0].1);
     Ok(match &rows.rows[0][0] {
         Value::Null => "0".to_owned(),
@@ -234,6 +234,6 @@ async fn services(
 ) -> anyhow::Result<Vec<(String, String)>> {
     let sql = "SELECT service_description, SUM(net_cost) AS net_cost FROM gcp_cost_daily \
                GROUP BY service_description ORDER BY net_cost DESC, service_description LIMIT 5";
-    let rows = warehouse.query(&question(tenant, sql)).await?;
+    let rows = warehouse.query(&question(tenant, sql), None).await?;
     Ok(rows.rows.iter().map(|row| (row[0].to_string(), row[1].to_string())).collect())
 }

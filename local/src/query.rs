@@ -52,7 +52,7 @@ pub async fn run(
 ) -> Result<(), QueryError> {
     let params: BTreeMap<_, _> = params.iter().map(|p| param(p)).collect::<Result<_, _>>()?;
     let query = Query { sql: sql.to_owned(), params, default_dataset: None };
-    let rows = warehouse.query(&query).await?;
+    let rows = warehouse.query(&query, None).await?;
     for (at, (name, _)) in rows.columns.iter().enumerate() {
         if rows.columns[..at].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(QueryError::DuplicateColumn(name.clone()));

@@ -218,8 +218,11 @@ impl Warehouse for EmbeddedWarehouse {
         self.db.write(|tx| catalog::ensure_table(tx, table, definition))
     }
 
-    async fn query(&self, query: &Query) -> Result<Rows, PortError> {
+    async fn query(&self, query: &Query, job: Option<&JobOptions>) -> Result<Rows, PortError> {
         let prepared = self.prepare(query)?;
+        if let Some(job) = job {
+            write::within(job, prepared.bytes)?;
+        }
         let mut stream = sql::stream(&self.session, &prepared).await?;
         let mut rows: Vec<Vec<Value>> = Vec::new();
         while let Some(batch) = stream.try_next().await.map_err(sql::refusal::executed)? {

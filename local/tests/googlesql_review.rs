@@ -288,7 +288,8 @@ async fn what_googlesql_rejects_is_refused() {
         ],
     )
     .await;
-    let rows = folder.warehouse.query(&support::with("SELECT @p", &[("p", int(1))])).await.unwrap();
+    let rows =
+        folder.warehouse.query(&support::with("SELECT @p", &[("p", int(1))]), None).await.unwrap();
     assert_eq!(rows.columns[0].0, "f0_");
 }
 

@@ -23,7 +23,7 @@ async fn a_write_that_was_not_committed_leaves_the_old_rows() {
     std::fs::write(folder.dir.path().join("tables/d/t/00000099-0.parquet"), b"half a file")
         .unwrap();
     let again = open(folder.dir.path(), Vec::new());
-    let rows = again.query(&sql("SELECT n FROM d.t")).await.unwrap();
+    let rows = again.query(&sql("SELECT n FROM d.t"), None).await.unwrap();
     assert_eq!(rows.rows.len(), 1);
     assert!(matches!(again.job(&JobId("two".into())).await.unwrap(), JobState::Failed(_)));
     let files = std::fs::read_dir(folder.dir.path().join("tables/d/t")).unwrap().count();
@@ -55,8 +55,10 @@ async fn readers_see_whole_writes() {
     };
     let read = async {
         for _ in 0..10 {
-            let seen =
-                reader.query(&sql("SELECT COUNT(*), COUNT(DISTINCT v) FROM d.t")).await.unwrap();
+            let seen = reader
+                .query(&sql("SELECT COUNT(*), COUNT(DISTINCT v) FROM d.t"), None)
+                .await
+                .unwrap();
             let text: Vec<String> = seen.rows[0].iter().map(ToString::to_string).collect();
             assert_eq!(text, ["3", "1"]);
             tokio::task::yield_now().await;
@@ -174,7 +176,7 @@ async fn the_states_tables_are_readable_and_not_writable() {
     let read = |text: &'static str| {
         let warehouse = &warehouse;
         async move {
-            let rows = warehouse.query(&sql(text)).await?.rows;
+            let rows = warehouse.query(&sql(text), None).await?.rows;
             let text =
                 |row: &Vec<_>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
             Ok::<_, PortError>(rows.iter().map(text).collect::<Vec<String>>())

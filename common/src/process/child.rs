@@ -49,6 +49,11 @@ impl Program {
         Ok(Self { child, log, reader: Some(reader), _folder: folder })
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The lines logged so far, each an object.
     pub fn log(&self) -> Vec<Json> {
         self.log.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -87,6 +87,22 @@ pub enum Transition {
     },
 }
 
+impl Transition {
+    /// The end that it brings.
+    pub fn ending(&self) -> Option<&Ending> {
+        match self {
+            Self::EndQueued { ending, .. }
+            | Self::EndUnclaimed { ending, .. }
+            | Self::EndClaimed { ending, .. } => Some(ending),
+            Self::Start { .. }
+            | Self::Launched { .. }
+            | Self::Relaunch { .. }
+            | Self::Claim { .. }
+            | Self::RequestCancel { .. } => None,
+        }
+    }
+}
+
 /// Which runs to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {

@@ -34,7 +34,7 @@ pub async fn cancel(gate: &Gate, tenant: &TenantId, run_id: RunId) -> Result<Can
         // Refused by the ledger, it holds a slot already: then it is running, and cancelled as such.
         if gate.apply(tenant, refund).await?.outcome == Outcome::Refunded {
             let ending = Ending::of(RunStatus::Cancelled, None, "cancelled while queued");
-            gate.runs.transition(tenant, run_id, &Transition::EndQueued { ending, at }).await?;
+            gate.end(tenant, run_id, &Transition::EndQueued { ending, at }).await?;
         }
     }
     let Some(run) = gate.runs.get(tenant, run_id).await? else { return Ok(Cancelled::Unknown) };

@@ -51,7 +51,7 @@ pub async fn launch(gate: &Gate, run: &Run) -> Result<Launched, PortError> {
                 at: gate.clock.now(),
                 launch_refused: true,
             };
-            if !gate.runs.transition(tenant, run_id, &refused).await? {
+            if !gate.end(tenant, run_id, &refused).await? {
                 return Ok(Launched::Later);
             }
             let refund = Change::Refund { run_id, attempt, from: EntryState::Active };

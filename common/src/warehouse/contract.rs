@@ -53,7 +53,7 @@ async fn write(
 }
 
 async fn rows(warehouse: &dyn Warehouse, sql: &str) -> Vec<String> {
-    let rows = warehouse.query(&query(sql)).await.expect("rows").rows;
+    let rows = warehouse.query(&query(sql), None).await.expect("rows").rows;
     let text = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
     rows.iter().map(text).collect()
 }
@@ -186,7 +186,7 @@ pub async fn refuses_other_statements(warehouse: &dyn Warehouse) {
         "INSERT INTO c_select.t (n) VALUES (2)",
         "SELECT 1; SELECT 2",
     ] {
-        let error = warehouse.query(&query(sql)).await.unwrap_err();
+        let error = warehouse.query(&query(sql), None).await.unwrap_err();
         assert!(matches!(error, PortError::InvalidQuery(_)), "{sql}: {error}");
     }
     assert_eq!(rows(warehouse, "SELECT n FROM c_select.t").await, ["1"]);
@@ -228,7 +228,7 @@ pub async fn keeps_values(warehouse: &dyn Warehouse) {
         let param = Param { kind: kind.clone(), value: value.clone() };
         let mut query = query("SELECT @v AS v");
         query.params.insert("v".to_owned(), param);
-        let rows = warehouse.query(&query).await.unwrap();
+        let rows = warehouse.query(&query, None).await.unwrap();
         assert_eq!(rows.columns, [("v".to_owned(), kind)]);
         assert_eq!(rows.rows, [[value]]);
     }

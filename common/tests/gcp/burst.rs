@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use common::api_key::ApiKey;
 use common::clock::{Chance, Clock};
 use common::gcp::cloud_run::CloudRunJobs;
 use common::gcp::state::State;
@@ -14,68 +13,16 @@ use common::port::PortError;
 use common::process::child::Program;
 use common::state::{Ledger, Runs};
 use common::submit::{Gate, Policy, Request, submit};
-use common::tenant::{TenantId, UserId};
+use common::tenant::UserId;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::fakes::{self, Fake};
 use crate::judges::{BigQueryEmulator, TURN, bin, http};
 use crate::proxy::{Kind, Proxy, Rules};
+use crate::tenants::{PROFESSIONAL, Tables, Tenant, tenants};
 
 const SOON: Duration = Duration::from_secs(30);
-
-/// A tenant on the plan PROFESSIONAL, as onboarding leaves it, and the key that it was shown.
-struct Tenant {
-    id: TenantId,
-    key: String,
-}
-
-/// Makes tenants whose keys have been used before.
-async fn tenants(emulator: &BigQueryEmulator, prefix: &str, count: usize) -> Vec<Tenant> {
-    let chance = Chance::system();
-    let tenants: Vec<Tenant> = (0..count)
-        .map(|n| {
-            let id = TenantId::parse(&format!("{prefix}_{n}")).unwrap();
-            let key = ApiKey::generate(&id, &chance).secret().expose().to_owned();
-            Tenant { id, key }
-        })
-        .collect();
-    for some in tenants.chunks(8) {
-        join_all(some.iter().map(|tenant| emulator.tenant_of_runs(tenant.id.as_str()))).await;
-    }
-    let now = "CURRENT_TIMESTAMP()";
-    let rows =
-        |row: &dyn Fn(&Tenant) -> String| tenants.iter().map(row).collect::<Vec<_>>().join(", ");
-    let keys = rows(&|t| {
-        let hash = ApiKey::parse(&t.key).unwrap().hash().0;
-        let id = chance.uuid();
-        format!("('{id}', '{}', '{hash}', b'x', 'abcd', {now}, {now})", t.id)
-    });
-    let subscriptions = rows(&|t| {
-        format!(
-            "('{0}-s', '{0}', 'PROFESSIONAL', 'ACTIVE', 25, 750, 3, 50, 1000000, 4, {now}, {now})",
-            t.id
-        )
-    });
-    let ledger = rows(&|t| format!("('{}', [], [], {now})", t.id));
-    for sql in [
-        format!(
-            "INSERT INTO tenants.tenant_api_keys (api_key_id, tenant_id, api_key_hash, encrypted_api_key, last_four, \
-             created_at, first_used_at) VALUES {keys}"
-        ),
-        format!(
-            "INSERT INTO tenants.tenant_subscriptions (subscription_id, tenant_id, plan_name, status, daily_limit, \
-             monthly_limit, concurrent_limit, max_queued, max_bytes, max_parallel, created_at, updated_at) \
-             VALUES {subscriptions}"
-        ),
-        format!(
-            "INSERT INTO tenants.tenant_run_ledger (tenant_id, entries, days, updated_at) VALUES {ledger}"
-        ),
-    ] {
-        emulator.sql(&sql).await;
-    }
-    tenants
-}
 
 /// Executions that are told of and do nothing.
 async fn jobs() -> (Fake, Arc<Mutex<Vec<String>>>) {
@@ -143,10 +90,10 @@ async fn a_burst_over_four_processes_is_answered_by_few_statements() {
     let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
-    let many = tenants(&emulator, "many", 100).await;
-    let alone = tenants(&emulator, "alone", 1).await.remove(0);
-    let hungry = tenants(&emulator, "hungry", 1).await.remove(0);
-    let proxy = Proxy::start(&emulator.url, slow()).await;
+    let many = tenants(&emulator, "many", 100, PROFESSIONAL, Tables::OfRuns).await;
+    let alone = tenants(&emulator, "alone", 1, PROFESSIONAL, Tables::OfRuns).await.remove(0);
+    let hungry = tenants(&emulator, "hungry", 1, PROFESSIONAL, Tables::OfRuns).await.remove(0);
+    let proxy = Proxy::start(&emulator.url, slow());
     let (fake, launched) = jobs().await;
     let processes: Vec<_> = (0..4).map(|_| trigger(&proxy.url, &fake.url)).collect();
     let control = || proxy.seen().iter().filter(|s| s.is_control()).count();
@@ -203,8 +150,8 @@ async fn one_id_sent_to_two_processes_at_once_is_one_run() {
     let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
-    let tenant = tenants(&emulator, "twin", 1).await.remove(0);
-    let proxy = Proxy::start(&emulator.url, slow()).await;
+    let tenant = tenants(&emulator, "twin", 1, PROFESSIONAL, Tables::OfRuns).await.remove(0);
+    let proxy = Proxy::start(&emulator.url, slow());
     let (fake, launched) = jobs().await;
     let (one, two) = (trigger(&proxy.url, &fake.url), trigger(&proxy.url, &fake.url));
     let urls = [&one.1, &two.1];
@@ -226,12 +173,12 @@ async fn a_recorder_that_stalls_past_its_time_launches_nothing() {
     let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
-    let tenant = tenants(&emulator, "stalled", 1).await.remove(0);
+    let tenant = tenants(&emulator, "stalled", 1, PROFESSIONAL, Tables::OfRuns).await.remove(0);
     let stall = |kind| match kind {
         Kind::Insert => Duration::from_secs(3),
         Kind::Mutation | Kind::Select | Kind::Other => Duration::ZERO,
     };
-    let proxy = Proxy::start(&emulator.url, Rules { latency: stall, ..Rules::default() }).await;
+    let proxy = Proxy::start(&emulator.url, Rules { latency: stall, ..Rules::default() });
     let (fake, launched) = jobs().await;
     let access = common::gcp::Access::new(Some(&fake.url)).unwrap();
     let jobs = CloudRunJobs::new(&access, fakes::cloud_run::JOB, "pipeline").await.unwrap();

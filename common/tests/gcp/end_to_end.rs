@@ -1,10 +1,6 @@
 //! The four programs as processes of their own, over the BigQuery and Pub/Sub emulators, a signer of tokens, and fakes
 //! of Cloud KMS and Cloud Run; what they leave is read with Google's own client.
 
-mod deployment;
-mod execution;
-mod pushes;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -13,13 +9,22 @@ use serde_json::{Value as Json, json};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
+use crate::deployment::{CLOCK, Deployment, OPERATOR, PUSHER, Server, Setup};
 use crate::judges::{TURN, bin};
-use deployment::{CLOCK, Deployment, OPERATOR, PUSHER, Server};
+use crate::proxy::Kind;
 
 const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_millis(200);
 /// The days of the sample.
 const DAYS: [&str; 2] = ["2025-11-01", "2025-11-30"];
+
+/// Long enough that something can happen to a run while its statement is under way.
+fn latency(kind: Kind) -> Duration {
+    Duration::from_millis(match kind {
+        Kind::Mutation | Kind::Other => 300,
+        Kind::Select | Kind::Insert => 30,
+    })
+}
 
 /// A tenant with the key that onboarding answered.
 struct Tenant {
@@ -36,7 +41,13 @@ impl Tenant {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_four_programs_carry_tenants_from_onboarding_to_the_same_cells_as_the_embedded_one() {
     let _turn = TURN.lock().await;
-    let deployment = Deployment::start().await;
+    let setup = Setup {
+        name: "whole",
+        configs: Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs"),
+        latency,
+        start_within: "60",
+    };
+    let deployment = Deployment::start(setup).await;
     nobody_else_is_let_in(&deployment).await;
     let acme = onboard(&deployment, "acme_demo", "PROFESSIONAL").await;
     let small = onboard(&deployment, "small_demo", "STARTER").await;

@@ -46,7 +46,7 @@ async fn the_state_keeps_its_promises_through_trouble() {
     ] {
         emulator.tenant(tenant).await;
     }
-    let proxy = Proxy::start(&emulator.url, trouble()).await;
+    let proxy = Proxy::start(&emulator.url, trouble());
     let state = state(&proxy.url).await;
     contract::tenants::profiles_and_subscriptions_are_made_once(&state).await;
     contract::tenants::one_first_key_is_left(&state).await;
@@ -67,7 +67,7 @@ async fn the_state_keeps_its_promises_through_trouble() {
 async fn the_warehouse_keeps_its_promises_through_trouble() {
     let _turn = TURN.lock().await;
     let emulator = BigQueryEmulator::start().await;
-    let proxy = Proxy::start(&emulator.url, trouble()).await;
+    let proxy = Proxy::start(&emulator.url, trouble());
     let bigquery = common::gcp::bigquery::BigQuery::new(client(&proxy.url).await);
     warehouse::replaces_and_appends(&bigquery).await;
     warehouse::overwrites_partitions(&bigquery).await;
@@ -84,7 +84,7 @@ async fn more_statements_than_a_table_takes_are_done_later() {
     let emulator = BigQueryEmulator::start().await;
     emulator.tenant("crowded").await;
     let rules = Rules { latency: |_| Duration::from_millis(100), ..Rules::default() };
-    let proxy = Proxy::start(&emulator.url, rules).await;
+    let proxy = Proxy::start(&emulator.url, rules);
     let state = state(&proxy.url).await;
     let tenant = TenantId::parse("crowded").unwrap();
     let runs: Vec<_> =
@@ -110,7 +110,7 @@ async fn the_proxy_does_as_bigquery_documents() {
     let emulator = BigQueryEmulator::start().await;
     emulator.control().await;
     let latency = |kind| Duration::from_millis(if kind == Kind::Mutation { 500 } else { 0 });
-    let proxy = Proxy::start(&emulator.url, Rules { latency, aborts: 1, ..Rules::default() }).await;
+    let proxy = Proxy::start(&emulator.url, Rules { latency, aborts: 1, ..Rules::default() });
     let base = format!("{}/bigquery/v2/projects/local", proxy.url);
     let job = |id: &str, sql: &str| {
         json!({
@@ -175,8 +175,7 @@ async fn what_stays_unreachable_is_unavailable() {
     let fault = |passing: &Passing| {
         (passing.label == "runs_unfinished").then_some(Fault::Refuse(503, "backendError"))
     };
-    let proxy =
-        Proxy::start(&emulator.url, Rules { fault: Arc::new(fault), ..Rules::default() }).await;
+    let proxy = Proxy::start(&emulator.url, Rules { fault: Arc::new(fault), ..Rules::default() });
     let state = state(&proxy.url).await;
     let tenant = TenantId::parse("nobody").unwrap();
     let answer =

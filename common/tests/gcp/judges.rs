@@ -145,16 +145,32 @@ impl BigQueryEmulator {
     }
 
     /// Runs a statement and waits for it.
-    pub async fn sql(&self, sql: &str) {
+    pub async fn sql(&self, sql: &str) -> Json {
         let body = serde_json::json!({"query": sql, "useLegacySql": false});
-        self.post("queries", body).await;
+        self.post("queries", body).await
     }
 
-    async fn post(&self, path: &str, body: Json) {
+    /// Takes a dataset away, with its tables: each of them makes every statement of the emulator slower.
+    pub async fn delete(&self, dataset: &str) {
+        let path = format!("datasets/{dataset}?deleteContents=true");
+        let url = format!("{}/bigquery/v2/projects/local/{path}", self.url);
+        let answer = http().delete(url).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{dataset}: {}", answer.status());
+    }
+
+    /// The one number that a query answers.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let answer = self.sql(sql).await;
+        let cell = answer.pointer("/rows/0/f/0/v").and_then(Json::as_str);
+        cell.and_then(|cell| cell.parse().ok()).unwrap_or_else(|| panic!("{sql}: {answer}"))
+    }
+
+    async fn post(&self, path: &str, body: Json) -> Json {
         let url = format!("{}/bigquery/v2/projects/local/{path}", self.url);
         let answer = http().post(url).json(&body).send().await.expect("an answer");
         let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
         assert!(status.is_success(), "{path} {body}: {status} {text}");
+        serde_json::from_str(&text).expect("JSON")
     }
 }
 

@@ -28,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use job::JobEntry;
 pub use statement::{Kind, Statement};
@@ -47,6 +47,8 @@ pub enum Phase {
 pub struct Passing {
     /// The request's number, from 1.
     pub number: usize,
+    /// The door it came through, see [`Proxy::door`].
+    pub door: Arc<str>,
     /// The label `statement` of the job that it sends; empty for any other request.
     pub label: String,
     /// Whether its effect is there.
@@ -85,14 +87,14 @@ impl Default for Rules {
 pub struct Proxy {
     /// Where it is reached.
     pub url: String,
-    shared: Arc<Shared>,
-    server: JoinHandle<()>,
+    doors: Doors,
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+/// Lets clients in, each kind of them at an address of its own.
+#[derive(Clone)]
+pub struct Doors {
+    shared: Arc<Shared>,
+    servers: Arc<Mutex<JoinSet<()>>>,
 }
 
 struct Shared {
@@ -120,33 +122,35 @@ struct Table {
 
 impl Proxy {
     /// Starts it.
-    pub async fn start(upstream: &str, rules: Rules) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+    pub fn start(upstream: &str, rules: Rules) -> Self {
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
             client: crate::judges::http(),
             rules,
             inner: Mutex::default(),
         });
-        let app = Router::new().fallback(handle).with_state(shared.clone());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, shared, server }
+        let doors = Doors { shared, servers: Arc::default() };
+        Self { url: doors.open(""), doors }
+    }
+
+    /// Its doors.
+    pub fn doors(&self) -> Doors {
+        self.doors.clone()
     }
 
     /// Every statement that was sent, once for each job.
     pub fn seen(&self) -> Vec<Statement> {
-        self.shared.inner().seen.clone()
+        self.doors.shared.inner().seen.clone()
     }
 
     /// Forgets what was seen.
     pub fn forget(&self) {
-        self.shared.inner().seen.clear();
+        self.doors.shared.inner().seen.clear();
     }
 
     /// How many requests there were.
     pub fn requests(&self) -> usize {
-        self.shared.inner().requests
+        self.doors.shared.inner().requests
     }
 
     /// How many statements there were of each label.
@@ -156,6 +160,21 @@ impl Proxy {
             *counts.entry(statement.label).or_default() += 1;
         }
         counts
+    }
+}
+
+impl Doors {
+    /// Opens one more; answers its URL. Rules tell requests apart by its name.
+    pub fn open(&self, name: &str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::from_std(listener).unwrap();
+        let state = (self.shared.clone(), Arc::from(name));
+        let app = Router::new().fallback(handle).with_state(state);
+        let server = async move { axum::serve(listener, app).await.unwrap() };
+        self.servers.lock().unwrap().spawn(server);
+        url
     }
 }
 
@@ -191,7 +210,7 @@ impl Shared {
 }
 
 async fn handle(
-    State(shared): State<Arc<Shared>>,
+    State((shared, door)): State<(Arc<Shared>, Arc<str>)>,
     method: Method,
     uri: Uri,
     _headers: HeaderMap,
@@ -205,7 +224,7 @@ async fn handle(
         inner.requests
     };
     let mut passing =
-        Passing { number, label: label.unwrap_or_default().to_owned(), phase: Phase::Before };
+        Passing { number, door, label: label.unwrap_or_default().to_owned(), phase: Phase::Before };
     if let Some(refused) = shared.strike(&passing) {
         return refused;
     }

@@ -99,7 +99,7 @@ async fn refusal(warehouse: &BigQuery, id: &str, sql: &str, target: &Target) -> 
 }
 
 async fn rows(warehouse: &BigQuery, sql: &str) -> Vec<String> {
-    let rows = warehouse.query(&query(sql)).await.unwrap().rows;
+    let rows = warehouse.query(&query(sql), None).await.unwrap().rows;
     let text = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
     rows.iter().map(text).collect()
 }

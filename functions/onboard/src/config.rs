@@ -45,6 +45,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// Who they are.
     pub operators: Vec<String>,
+    /// Who may write the datasets of tenants, by e-mail address.
+    pub writers: Vec<String>,
     /// What webhooks are signed with.
     pub webhook_key: Secret,
     /// Plans, and names that no tenant gets.
@@ -58,6 +60,7 @@ impl Settings {
         let kms = Kms::read(vars);
         let tokens = Tokens::read(vars);
         let operators = settings::accounts(vars, "OPERATOR_EMAILS");
+        let writers = settings::dataset_writers(vars);
         let webhook_key = settings::webhook_key(vars);
         let configs = settings::configs(vars);
         let wanted = "names of datasets that are no tenant's, with commas between";
@@ -73,6 +76,7 @@ impl Settings {
             kms: kms?,
             tokens: tokens?,
             operators: operators?,
+            writers: writers?,
             webhook_key: webhook_key?,
             config,
         })
@@ -109,6 +113,7 @@ mod tests {
     fn what_no_tenant_may_be_named_is_what_is_set_and_what_templates_read() {
         let set = GOOD.into_iter().chain([("RESERVED_TENANT_IDS", "billing_export, finance")]);
         let settings = read(set).unwrap();
+        assert!(settings.writers.is_empty());
         let denied = ["billing_export", "finance"].map(str::to_owned);
         assert_eq!(settings.config.denied, denied.into());
         assert!(settings.config.plans.get("STARTER").is_some());
@@ -131,6 +136,7 @@ mod tests {
         for (name, bad) in [
             ("KMS_KEY", "key"),
             ("OPERATOR_EMAILS", "ops"),
+            ("DATASET_WRITERS", "trigger"),
             ("WEBHOOK_KEY", "short"),
             ("OIDC_JWKS_URL", "https://example.com/jwks"),
             ("CONFIGS_DIR", "/nowhere"),

@@ -21,7 +21,7 @@ async fn compose(settings: Settings, ambient: Ambient) -> Result<Router, Unable>
     Ok(onboard::app(State {
         tenants: state.clone(),
         ledger: state,
-        warehouse: Arc::new(BigQuery::new(client)),
+        warehouse: Arc::new(BigQuery::new(client).written_by(settings.writers)),
         key_service: open::keys(&settings.kms).await?,
         webhook_key: settings.webhook_key,
         operators: verifier.allow(&settings.tokens.audience, &settings.operators),

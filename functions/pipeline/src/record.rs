@@ -45,17 +45,11 @@ impl Recorder<'_> {
 
     /// Writes the ending. Where the run has one already, that one stands.
     pub(crate) async fn end(&self, ending: Ending) -> Result<(), Lost> {
-        let status = ending.status;
-        let message = ending.message.clone();
+        let Assignment { tenant_id, run_id, attempt, .. } = self.assignment;
         let at = self.context.clock.now();
-        let end = Transition::EndClaimed { attempt: self.assignment.attempt, ending, at };
+        let end = Transition::EndClaimed { attempt: *attempt, ending: ending.clone(), at };
         let written = self.transition(&end).await?;
-        tracing::info!(
-            %status,
-            message,
-            written,
-            "the run has ended"
-        );
+        ending.log(tenant_id, *run_id, written);
         Ok(())
     }
 

@@ -176,7 +176,10 @@ impl Job<'_> {
             Action::Export(export) => {
                 self.export(export, &self.options(step, id, export.max_bytes)).await
             }
-            Action::Check(checks) => self.within(step, self.checks(step, checks)).await,
+            Action::Check(checks) => {
+                let options = self.options(step, id, checks.max_bytes);
+                self.within(step, self.checks(step, checks, &options)).await
+            }
             Action::Notify(notify) => self.within(step, self.notify(step, notify, so_far)).await,
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use common::events::Event;
 use common::port::PortError;
 use common::quota::{Change, Entry, EntryState, Outcome};
@@ -78,8 +79,20 @@ pub async fn process(context: &Context) -> Result<Processed, PortError> {
     }
     let released = items.len();
     items.extend(starts(&context.gate, &rows));
+    let oldest_wait_seconds =
+        oldest_wait(&context.gate, &rows).unwrap_or_else(TimeDelta::zero).num_seconds();
     let started = decide_and_start(&context.gate, items).await?;
+    tracing::info!(released, started, oldest_wait_seconds, "the queue was passed over");
     Ok(Processed { released, started })
+}
+
+/// How long the run that has waited longest has waited; `None` where nobody waits.
+pub(crate) fn oldest_wait(gate: &Gate, rows: &[LedgerRow]) -> Option<TimeDelta> {
+    let entries = rows.iter().flat_map(|row| &row.account.entries);
+    let queued = entries.filter(|entry| entry.state == EntryState::Queued);
+    // While an entry waits its deadline is the one of its admission.
+    let admitted = queued.map(|entry| entry.deadline - gate.policy.record_within).min()?;
+    Some((gate.clock.now() - admitted).max(TimeDelta::zero()))
 }
 
 /// Fills every free slot that has somebody waiting; answers how many runs it started.

@@ -305,7 +305,7 @@ async fn settle_closed(context: &Context, run: &Run) -> Result<(), PortError> {
 }
 
 async fn end(context: &Context, run: &Run, transition: Transition) -> Result<(), PortError> {
-    context.gate.runs.transition(&run.tenant_id, run.run_id, &transition).await.map(|_| ())
+    context.gate.end(&run.tenant_id, run.run_id, &transition).await.map(|_| ())
 }
 
 async fn end_and_free(
@@ -314,7 +314,7 @@ async fn end_and_free(
     run: &Run,
     transition: Transition,
 ) -> Result<(), PortError> {
-    if context.gate.runs.transition(&run.tenant_id, run.run_id, &transition).await? {
+    if context.gate.end(&run.tenant_id, run.run_id, &transition).await? {
         free(context, entry, run).await?;
     }
     Ok(())

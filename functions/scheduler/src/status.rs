@@ -1,7 +1,7 @@
 //! `GET /api/v1/scheduler/status`: whether the scheduler keeps up.
 
 use axum::extract::State as Extract;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use common::http::Operator;
 use common::http::extract::Json;
 use common::http::problem::{Problem, ProblemBody};
@@ -9,7 +9,7 @@ use common::quota::EntryState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Context, State};
+use crate::{Context, State, queue, tick};
 
 /// Where the scheduler stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,22 +49,15 @@ pub(crate) async fn read(
 async fn status(context: &Context) -> Result<Status, Problem> {
     let now = context.gate.clock.now();
     let due = context.schedules.due(now).await?;
-    let oldest = due.iter().flat_map(|schedule| {
-        let retries = schedule.retries.iter().map(|retry| retry.due_at);
-        schedule.next_run_time.into_iter().chain(retries)
-    });
-    let lag = oldest.min().map_or(TimeDelta::zero(), |at| (now - at).max(TimeDelta::zero()));
     let rows = context.gate.ledger.rows().await?;
     let entries = || rows.iter().flat_map(|row| &row.account.entries);
-    let queued = || entries().filter(|entry| entry.state == EntryState::Queued);
-    // While an entry waits its deadline is the one of its admission.
-    let admitted = queued().map(|entry| entry.deadline - context.gate.policy.record_within);
     Ok(Status {
         due: due.len(),
-        queued: queued().count(),
+        queued: entries().filter(|entry| entry.state == EntryState::Queued).count(),
         running: entries().filter(|entry| entry.state == EntryState::Active).count(),
-        oldest_wait_seconds: admitted.min().map(|at| (now - at).num_seconds().max(0)),
+        oldest_wait_seconds: queue::oldest_wait(&context.gate, &rows)
+            .map(|wait| wait.num_seconds()),
         last_tick: context.schedules.last_tick().await?,
-        lag_seconds: lag.num_seconds(),
+        lag_seconds: tick::lag(&due, now).num_seconds(),
     })
 }

@@ -38,18 +38,38 @@ pub async fn tick(context: &Context) -> Result<Ticked, PortError> {
     let began = clock.now();
     let mut ticked = Ticked::default();
     let mut batch = Batch::default();
-    for schedule in context.schedules.due(began).await? {
+    let due = context.schedules.due(began).await?;
+    let lag = lag(&due, began);
+    for schedule in due {
         ticked.due += 1;
         batch.add(&schedule, began, &mut ticked);
         if batch.events.len() >= MOST_EVENTS {
             std::mem::take(&mut batch).send(context, &mut ticked).await?;
             if clock.now() - began >= TICK_FOR {
-                return Ok(ticked);
+                return Ok(ticked.noted(lag));
             }
         }
     }
     batch.send(context, &mut ticked).await?;
-    Ok(ticked)
+    Ok(ticked.noted(lag))
+}
+
+/// How long the oldest slot or retry of these has been due.
+pub(crate) fn lag(due: &[Schedule], now: DateTime<Utc>) -> TimeDelta {
+    let oldest = due.iter().flat_map(|schedule| {
+        let retries = schedule.retries.iter().map(|retry| retry.due_at);
+        schedule.next_run_time.into_iter().chain(retries)
+    });
+    oldest.min().map_or(TimeDelta::zero(), |at| (now - at).max(TimeDelta::zero()))
+}
+
+impl Ticked {
+    fn noted(self, lag: TimeDelta) -> Self {
+        let Self { due, published, skipped, advanced } = self;
+        let lag_seconds = lag.num_seconds();
+        tracing::info!(due, published, skipped, advanced, lag_seconds, "the tick has ended");
+        self
+    }
 }
 
 /// Requests that are published together, and the schedules that are advanced then.

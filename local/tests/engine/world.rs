@@ -91,7 +91,8 @@ impl World {
 
     /// The rows of a query, each as text.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
-        let rows = self.warehouse.query(&query(sql)).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let rows =
+            self.warehouse.query(&query(sql), None).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         let text = |row: &Vec<_>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
         rows.rows.iter().map(text).collect()
     }

@@ -194,7 +194,7 @@ impl Warehouse for Faulty<Datasets> {
         self.faults.around(async { self.inner.ensure_table(table, definition) }).await
     }
 
-    async fn query(&self, _: &Query) -> Result<Rows, PortError> {
+    async fn query(&self, _: &Query, _: Option<&JobOptions>) -> Result<Rows, PortError> {
         unreachable!("onboarding reads no table")
     }
 

@@ -36,7 +36,7 @@ impl Warehouse for Nothing {
         nothing()
     }
 
-    async fn query(&self, _: &Query) -> Result<Rows, PortError> {
+    async fn query(&self, _: &Query, _: Option<&JobOptions>) -> Result<Rows, PortError> {
         nothing()
     }
 

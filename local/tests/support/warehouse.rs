@@ -76,7 +76,7 @@ impl Folder {
 
     /// Rows as JSON text, one a row.
     pub async fn rows(&self, query: &Query) -> Result<Vec<String>, PortError> {
-        let rows = self.warehouse.query(query).await?;
+        let rows = self.warehouse.query(query, None).await?;
         Ok(rows
             .rows
             .iter()

@@ -238,7 +238,8 @@ impl World {
             params: std::collections::BTreeMap::new(),
             default_dataset: Some(tenant().dataset()),
         };
-        let rows = self.warehouse.query(&query).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let rows =
+            self.warehouse.query(&query, None).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         let json = |row: &Vec<common::warehouse::Value>| {
             row.iter().map(common::warehouse::Value::to_json).collect()
         };

@@ -332,7 +332,7 @@ async fn three_days_apart_leave_the_table_of_one_run_over_them() {
 async fn table(world: &World, tenant: &str) -> Vec<String> {
     let sql = format!("SELECT * FROM {tenant}.gcp_cost_daily");
     let query = Query { sql, params: BTreeMap::new(), default_dataset: None };
-    let rows = world.warehouse.query(&query).await.unwrap().rows;
+    let rows = world.warehouse.query(&query, None).await.unwrap().rows;
     let text = |row: &Vec<common::warehouse::Value>| {
         row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
     };

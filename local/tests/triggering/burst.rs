@@ -184,7 +184,7 @@ async fn sql(warehouse: &dyn Warehouse, text: &str) -> Vec<Vec<i64>> {
     let params = std::collections::BTreeMap::new();
     let query = Query { sql: text.to_owned(), params, default_dataset: None };
     let number = |cell: &Cell| cell.to_string().parse().unwrap();
-    let rows = warehouse.query(&query).await.unwrap().rows;
+    let rows = warehouse.query(&query, None).await.unwrap().rows;
     rows.iter().map(|row| row.iter().map(number).collect()).collect()
 }
 

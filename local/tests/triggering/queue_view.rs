@@ -28,7 +28,7 @@ async fn queue(world: &World, tenant: &Tenant) -> Vec<(String, String)> {
 async fn read(world: &World, tenant: &Tenant, sql: &str) -> Result<Rows, PortError> {
     let default_dataset = Some(tenant.tenant_id().dataset());
     let query = Query { sql: sql.to_owned(), params: BTreeMap::new(), default_dataset };
-    world.warehouse.query(&query).await
+    world.warehouse.query(&query, None).await
 }
 
 /// What is expected, as [`queue`] answers it.

@@ -142,6 +142,6 @@ async fn view(world: &World) -> Vec<String> {
                WHERE tenant_id = 'acme' ORDER BY usage_date";
     let params = std::collections::BTreeMap::new();
     let query = Query { sql: sql.to_owned(), params, default_dataset: None };
-    let rows = world.warehouse.query(&query).await.unwrap().rows;
+    let rows = world.warehouse.query(&query, None).await.unwrap().rows;
     rows.iter().map(|row| format!("{} {}", row[0], row[1])).collect()
 }

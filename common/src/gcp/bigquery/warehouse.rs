@@ -4,8 +4,8 @@
 //! tried again under another id, which is the caller's to choose. What BigQuery cannot do as the port says is
 //! refused.
 //!
-//! [`query`](Warehouse::query) has no job id and no limit of its caller's: its job ends after five minutes and is
-//! billed at most twice what its dry run said.
+//! A [`query`](Warehouse::query) without options ends after five minutes and is billed at most twice what its dry run
+//! said.
 //!
 //! Calls are boxed: a job is a large message, and several of them in one future overflow a thread's stack.
 
@@ -34,12 +34,21 @@ mod write;
 #[derive(Clone)]
 pub struct BigQuery {
     client: Client,
+    writers: Vec<String>,
 }
 
 impl BigQuery {
     /// The datasets of the client's project and location.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, writers: Vec::new() }
+    }
+
+    /// Who may write the datasets that are made from here on, by e-mail address; the project's owners own them. Where
+    /// nobody is named, BigQuery's own rule says who may do what in a new dataset.
+    #[must_use]
+    pub fn written_by(mut self, writers: Vec<String>) -> Self {
+        self.writers = writers;
+        self
     }
 }
 
@@ -68,8 +77,8 @@ impl Warehouse for BigQuery {
         self.make_table(table, definition).await
     }
 
-    async fn query(&self, query: &Query) -> Result<Rows, PortError> {
-        Box::pin(self.rows(query)).await
+    async fn query(&self, query: &Query, job: Option<&JobOptions>) -> Result<Rows, PortError> {
+        Box::pin(self.rows(query, job)).await
     }
 
     async fn write(

@@ -172,7 +172,7 @@ async fn a_file_over_the_limit_changes_nothing_where_it_is_staged() {
     let error = warehouse.load(&load("gs://lake/limit.csv", csv(false)), &into, &options).await;
     let error = error.unwrap_err();
     assert!(error.to_string().contains("more than the 10 bytes allowed"), "{error}");
-    warehouse.query(&query("SELECT 1 FROM f_limit.t")).await.unwrap_err();
+    warehouse.query(&query("SELECT 1 FROM f_limit.t"), None).await.unwrap_err();
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn files_come_and_go_once_through_lost_answers() {
         _ => None,
     };
     let rules = Rules { fault: Arc::new(fault), ..Rules::default() };
-    let proxy = Proxy::start(&emulator().await.url, rules).await;
+    let proxy = Proxy::start(&emulator().await.url, rules);
     let warehouse = BigQuery::new(client(&proxy.url).await);
     let file = load("gs://lake/lost.csv", csv(false));
     let keys = vec!["id".to_owned()];

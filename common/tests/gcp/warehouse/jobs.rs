@@ -46,6 +46,26 @@ async fn a_job_carries_its_labels_its_limit_and_its_timeout() {
 }
 
 #[tokio::test]
+async fn a_query_carries_what_its_caller_gives_and_is_answered_again() {
+    let warehouse = with("j_asks").await;
+    let options = JobOptions {
+        id: JobId("run-1-look-a1-1-whole".to_owned()),
+        labels: [("run_id".to_owned(), "1".to_owned())].into(),
+        maximum_bytes: Some(50_000_000),
+        timeout: Duration::from_secs(42),
+    };
+    let one = query("SELECT 1 AS n");
+    for _ in 0..2 {
+        let found = warehouse.query(&one, Some(&options)).await.unwrap();
+        assert_eq!(found.rows, [[common::warehouse::Value::Int64(1)]]);
+    }
+    let configuration = &resource(&format!("jobs/{}", options.id)).await["configuration"];
+    assert_eq!(configuration["labels"]["run_id"], "1", "{configuration}");
+    assert_eq!(configuration["jobTimeoutMs"], "42000");
+    assert_eq!(configuration["query"]["maximumBytesBilled"], "50000000");
+}
+
+#[tokio::test]
 async fn a_job_sent_twice_at_once_runs_once() {
     let warehouse = with("j_twice").await;
     let append = target("j_twice.t", WriteMode::Append);
@@ -118,7 +138,7 @@ async fn a_cancellation_that_comes_first_takes_the_id_for_good() {
     let error = warehouse.write(&query("SELECT 1 AS n"), &append, &job(&id.0)).await.unwrap_err();
     assert!(!error.retryable(), "{error}");
     assert!(rows(&warehouse, "SELECT 1 FROM UNNEST([1])").await.len() == 1);
-    warehouse.query(&query("SELECT n FROM j_cancel.t")).await.unwrap_err();
+    warehouse.query(&query("SELECT n FROM j_cancel.t"), None).await.unwrap_err();
     assert_eq!(resource("jobs/cancel-first").await["configuration"]["labels"]["service"], "test");
 }
 
@@ -132,4 +152,13 @@ async fn a_dataset_is_labelled_and_located() {
     let found = resource("datasets/j_labels").await;
     assert_eq!(found["location"], "US");
     assert_eq!(found["labels"]["headgate_tenant"], "acme");
+
+    let writers = ["trigger@p.iam.gserviceaccount.com", "pipeline@p.iam.gserviceaccount.com"];
+    let warehouse = warehouse.written_by(writers.map(str::to_owned).into());
+    let name = common::warehouse::DatasetName::parse("j_access").unwrap();
+    warehouse.ensure_dataset(&name, &labels).await.unwrap();
+    let access = &resource("datasets/j_access").await["access"];
+    let writer = |account| serde_json::json!({"role": "WRITER", "userByEmail": account});
+    let owners = serde_json::json!({"role": "OWNER", "specialGroup": "projectOwners"});
+    assert_eq!(*access, serde_json::json!([writer(writers[0]), writer(writers[1]), owners]));
 }

@@ -179,7 +179,7 @@ async fn a_write_that_fails_leaves_no_table_behind() {
         let into = by("d", target("w_none.t", mode));
         let sql = "SELECT DATE '2026-01-01' AS d, IF(n > 1, ERROR('no'), n) AS n FROM UNNEST([1, 2]) AS n";
         assert!(refusal(&warehouse, &format!("none-{number}"), sql, &into).await.contains("no"));
-        let error = warehouse.query(&query("SELECT 1 FROM w_none.t")).await.unwrap_err();
+        let error = warehouse.query(&query("SELECT 1 FROM w_none.t"), None).await.unwrap_err();
         assert!(matches!(error, PortError::NotFound(_)), "{number}: {error}");
     }
 }

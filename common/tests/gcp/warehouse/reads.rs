@@ -44,7 +44,7 @@ async fn values_of_every_type_come_back_exact() {
         ("[STRUCT(1 AS x, ['a'] AS y)]", list(record), "[{\"x\":1,\"y\":[\"a\"]}]"),
         ("ARRAY<INT64>[]", list(DataType::Int64), "[]"),
     ] {
-        let found = warehouse.query(&query(&format!("SELECT {sql} AS v"))).await;
+        let found = warehouse.query(&query(&format!("SELECT {sql} AS v")), None).await;
         let found = found.unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(found.columns, [("v".to_owned(), kind)], "{sql}");
         assert_eq!(found.rows[0][0].to_string(), text, "{sql}");
@@ -56,7 +56,7 @@ async fn a_query_of_many_pages_is_answered_whole_and_in_order() {
     let warehouse = warehouse().await;
     let sql =
         "SELECT n, REPEAT('x', 100) AS x FROM UNNEST(GENERATE_ARRAY(1, 30000)) AS n ORDER BY n";
-    let found = warehouse.query(&query(sql)).await.unwrap().rows;
+    let found = warehouse.query(&query(sql), None).await.unwrap().rows;
     assert_eq!(found.len(), 30_000);
     assert!(found.iter().zip(1..).all(|(row, n)| row[0] == Value::Int64(n)));
 }
@@ -68,7 +68,7 @@ async fn a_table_without_a_dataset_is_looked_for_in_the_querys_own() {
         .await;
     let name = DatasetName::parse("q_default").unwrap();
     let bare = Query { default_dataset: Some(name), ..query("SELECT n FROM t") };
-    assert_eq!(warehouse.query(&bare).await.unwrap().rows, [[Value::Int64(5)]]);
+    assert_eq!(warehouse.query(&bare, None).await.unwrap().rows, [[Value::Int64(5)]]);
     let dry = warehouse.dry_run(&bare).await.unwrap();
     assert_eq!(dry.tables, ["q_default.t".parse().unwrap()]);
     let into = target("q_default.u", WriteMode::Replace);
@@ -94,7 +94,7 @@ async fn what_a_dry_run_does_not_list_is_refused() {
     ] {
         for error in [
             warehouse.dry_run(&query(sql)).await.unwrap_err(),
-            warehouse.query(&query(sql)).await.unwrap_err(),
+            warehouse.query(&query(sql), None).await.unwrap_err(),
         ] {
             assert!(matches!(error, PortError::InvalidQuery(_)), "{sql}: {error}");
             assert!(error.to_string().contains(said), "{sql}: {error}");

@@ -2,7 +2,7 @@
 
 use common::pipeline::{Check, CheckAction, Step};
 use common::run::CheckResult;
-use common::warehouse::{Query, Rows};
+use common::warehouse::{JobId, JobOptions, Query, Rows};
 
 use super::{Done, Job, TryError};
 
@@ -10,10 +10,16 @@ use super::{Done, Job, TryError};
 const MAX_KEY: usize = 200;
 
 impl Job<'_> {
-    pub(super) async fn checks(&self, step: &Step, action: &CheckAction) -> Result<Done, TryError> {
+    pub(super) async fn checks(
+        &self,
+        step: &Step,
+        action: &CheckAction,
+        options: &JobOptions,
+    ) -> Result<Done, TryError> {
         let mut done = Done::default();
         for check in &action.checks {
-            let (result, bytes) = self.check(step, check, action.max_bytes).await?;
+            let options = part(options, &check.id);
+            let (result, bytes) = self.check(step, check, action.max_bytes, &options).await?;
             done.bytes += bytes;
             done.checks.push(result);
         }
@@ -34,16 +40,17 @@ impl Job<'_> {
         step: &Step,
         check: &Check,
         max_bytes: Option<u64>,
+        options: &JobOptions,
     ) -> Result<(CheckResult, u64), TryError> {
         let context = self.recorder.context;
         let compiled = check.compile(&self.run.tenant_id.dataset(), self.params);
-        let (rows, mut bytes) = self.look(&compiled.observe, max_bytes).await?;
+        let (rows, mut bytes) = self.look(&compiled.observe, max_bytes, options).await?;
         let checked_at = context.clock.now();
         let verdict =
             check.judge(&rows, checked_at).map_err(|error| TryError::Data(error.to_string()))?;
         let mut failing_keys = Vec::new();
         if let Some(sample) = compiled.sample.filter(|_| !verdict.passed) {
-            let (rows, read) = self.look(&sample, max_bytes).await?;
+            let (rows, read) = self.look(&sample, max_bytes, &part(options, "rows")).await?;
             bytes += read;
             failing_keys = rows.rows.iter().map(|row| key(&rows.columns, row)).collect();
         }
@@ -67,11 +74,21 @@ impl Job<'_> {
     }
 
     /// Runs a query that the guard admits; answers its rows and the bytes it read.
-    async fn look(&self, query: &Query, max_bytes: Option<u64>) -> Result<(Rows, u64), TryError> {
+    async fn look(
+        &self,
+        query: &Query,
+        max_bytes: Option<u64>,
+        options: &JobOptions,
+    ) -> Result<(Rows, u64), TryError> {
         let reserved = self.admitted(query, max_bytes).await?;
-        let rows = self.recorder.context.warehouse.query(query).await?;
+        let rows = self.recorder.context.warehouse.query(query, Some(options)).await?;
         Ok((rows, reserved.spend()))
     }
+}
+
+/// The options of one of the statements of a step.
+fn part(options: &JobOptions, name: &str) -> JobOptions {
+    JobOptions { id: JobId(format!("{}-{name}", options.id)), ..options.clone() }
 }
 
 /// A failing row by its key: `name=value, name=value`, cut where it is long.

@@ -90,7 +90,7 @@ impl Watch {
 /// The rows of a query; `None` where a table that it names is not there.
 pub(crate) async fn rows(warehouse: &EmbeddedWarehouse, sql: &str) -> Option<Vec<Vec<Value>>> {
     let query = Query { sql: sql.to_owned(), params: BTreeMap::new(), default_dataset: None };
-    match warehouse.query(&query).await {
+    match warehouse.query(&query, None).await {
         Ok(rows) => Some(rows.rows),
         Err(PortError::InvalidQuery(why)) if why.contains("not found") => None,
         Err(PortError::NotFound(_)) => None,

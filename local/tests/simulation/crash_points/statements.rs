@@ -120,7 +120,7 @@ impl Warehouse for Statements {
         nothing()
     }
 
-    async fn query(&self, _: &Query) -> Result<Rows, PortError> {
+    async fn query(&self, _: &Query, _: Option<&JobOptions>) -> Result<Rows, PortError> {
         nothing()
     }
 

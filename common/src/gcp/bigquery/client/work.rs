@@ -13,7 +13,7 @@ use super::{CALL, Client, millis};
 use crate::gcp::bigquery::error::{self, Failure};
 use crate::gcp::bigquery::record;
 use crate::port::PortError;
-use crate::warehouse::Rows;
+use crate::warehouse::{JobOptions, Rows};
 
 /// How long one call waits for a query's end before it asks anew.
 const LONG_POLL: Duration = Duration::from_secs(10);
@@ -73,23 +73,26 @@ impl Client {
         }
     }
 
-    /// Runs a query that answers rows, as a job of its own.
+    /// Runs a query that answers rows. `options` say all but how many bytes it may read.
     pub(in crate::gcp::bigquery) async fn rows(
         &self,
-        what: &'static str,
         query: JobConfigurationQuery,
-        timeout: Duration,
+        options: &JobOptions,
     ) -> Result<Rows, PortError> {
         let call = self.unique();
-        let labels = [("service", self.place().service), ("statement", what), ("call", &call)];
-        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = options.labels.clone().into_iter().chain([("call".to_owned(), call.clone())]);
         let configuration = JobConfiguration::new()
             .set_labels(labels)
-            .set_job_timeout_ms(millis(timeout))
+            .set_job_timeout_ms(millis(options.timeout))
             .set_query(query);
-        let id = format!("{}-{what}-{call}", self.place().service);
-        let work =
-            Work { what, id: &id, configuration: &configuration, call: &call, timeout, rows: true };
+        let work = Work {
+            what: "query",
+            id: &options.id.0,
+            configuration: &configuration,
+            call: &call,
+            timeout: options.timeout,
+            rows: true,
+        };
         match self.settle(&work).await?.0 {
             Ended::Well(rows, _) => Ok(rows),
             Ended::Failed(failure) => Err(failure.error),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use google_cloud_bigquery_v2::model::{Dataset, DatasetReference, Table};
+use google_cloud_bigquery_v2::model::{Access, Dataset, DatasetReference, Table};
 use google_cloud_gax::options::RequestOptionsBuilder;
 
 use super::BigQuery;
@@ -24,6 +24,7 @@ impl BigQuery {
         let dataset = Dataset::new()
             .set_dataset_reference(self.dataset_reference(name))
             .set_location(&place.location)
+            .set_access(access(&self.writers))
             .set_labels(labels.clone());
         let made = self
             .client
@@ -151,4 +152,15 @@ impl BigQuery {
 /// What a table of another project answers where it would be written.
 pub(super) fn elsewhere(table: &TableRef) -> PortError {
     PortError::PermissionDenied(format!("{table} is in another project and is not written"))
+}
+
+/// The access list of a new dataset: none for no writers, so that BigQuery's own rule holds.
+fn access(writers: &[String]) -> Vec<Access> {
+    if writers.is_empty() {
+        return Vec::new();
+    }
+    let writers =
+        writers.iter().map(|account| Access::new().set_role("WRITER").set_user_by_email(account));
+    let owners = Access::new().set_role("OWNER").set_special_group("projectOwners");
+    writers.chain([owners]).collect()
 }

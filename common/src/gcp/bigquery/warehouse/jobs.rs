@@ -55,9 +55,8 @@ impl BigQuery {
         options: &JobOptions,
         configuration: JobConfiguration,
     ) -> Result<Job, PortError> {
-        let labels = options.labels.iter().map(|(name, value)| (name.clone(), label(value)));
         let labels: BTreeMap<String, String> =
-            configuration.labels.clone().into_iter().chain(labels).collect();
+            configuration.labels.clone().into_iter().chain(labels(options)).collect();
         let timeout = i64::try_from(options.timeout.as_millis()).unwrap_or(i64::MAX);
         let call = self.client.unique();
         let own = [("call", call.as_str()), ("service", self.client.place().service)];
@@ -233,6 +232,11 @@ fn bad_records(number: u64, load: &Job) -> Vec<String> {
     });
     let others = std::iter::repeat("a record that BigQuery does not describe".to_owned());
     described.chain(others).take(usize::try_from(number).unwrap_or(usize::MAX)).collect()
+}
+
+/// A job's labels as BigQuery takes them.
+pub(super) fn labels(options: &JobOptions) -> impl Iterator<Item = (String, String)> {
+    options.labels.iter().map(|(name, value)| (name.clone(), label(value)))
 }
 
 /// A label's value: BigQuery takes lower-case letters, digits, `_` and `-`.

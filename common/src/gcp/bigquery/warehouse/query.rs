@@ -8,13 +8,13 @@ use google_cloud_bigquery_v2::model::{
 use google_cloud_gax::options::RequestOptionsBuilder;
 
 use super::BigQuery;
-use super::jobs::count;
+use super::jobs::{count, labels};
 use super::words;
-use super::write::least;
+use super::write::{billed, least};
 use crate::gcp::bigquery::client::CALL;
 use crate::gcp::bigquery::{error, record};
 use crate::port::PortError;
-use crate::warehouse::{DryRun, Query, Rows};
+use crate::warehouse::{DryRun, JobId, JobOptions, Query, Rows};
 
 /// How long a query without a job's options may take.
 const QUERY: Duration = Duration::from_mins(5);
@@ -108,12 +108,28 @@ impl BigQuery {
         })
     }
 
-    /// Runs a SELECT as a job of an id of its own.
-    pub(super) async fn rows(&self, query: &Query) -> Result<Rows, PortError> {
+    /// Runs a SELECT and answers its rows.
+    pub(super) async fn rows(
+        &self,
+        query: &Query,
+        job: Option<&JobOptions>,
+    ) -> Result<Rows, PortError> {
         let (sql, dry_run) = Box::pin(self.look(query)).await?;
-        // Twice what the dry run says: rows may come in between.
-        let most = dry_run.bytes.saturating_mul(2).max(least(dry_run.tables.len() + 1));
-        let configured = self.configured(query, Some(most)).set_query(sql);
-        self.client.rows("query", configured, QUERY).await
+        let most = match job {
+            Some(job) => billed(job, &dry_run)?,
+            // Twice what the dry run says: rows may come in between.
+            None => Some(dry_run.bytes.saturating_mul(2).max(least(dry_run.tables.len() + 1))),
+        };
+        let configured = self.configured(query, most).set_query(sql);
+        let given = |job: &JobOptions| JobOptions { labels: labels(job).collect(), ..job.clone() };
+        let own = || JobOptions {
+            id: JobId(format!("{}-query-{}", self.client.place().service, self.client.unique())),
+            labels: [("service", self.client.place().service), ("statement", "query")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            maximum_bytes: None,
+            timeout: QUERY,
+        };
+        self.client.rows(configured, &job.map_or_else(own, given)).await
     }
 }

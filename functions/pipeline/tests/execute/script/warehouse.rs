@@ -71,7 +71,11 @@ impl Warehouse for Scene {
         unreachable!("the job makes no table beside what it writes")
     }
 
-    async fn query(&self, _: &Query) -> Result<Rows, PortError> {
+    async fn query(&self, _: &Query, job: Option<&JobOptions>) -> Result<Rows, PortError> {
+        let JobOptions { id, labels, maximum_bytes, .. } = job.expect("an id, labels and a limit");
+        assert!(id.0.starts_with("run-"), "{id}");
+        assert!(labels.contains_key("run_id") && labels.contains_key("tenant"), "{labels:?}");
+        assert!(maximum_bytes.is_some_and(|most| most <= 1_000));
         let observed = self.stage().observed;
         Ok(Rows {
             columns: vec![("observed".to_owned(), DataType::Int64)],

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::process::child::Program;
 
+use super::aims::Aims;
 use crate::fakes::cloud_run::Started;
 use crate::judges::bin;
 
@@ -64,15 +65,17 @@ pub fn begin(
     started: Started,
     mut variables: BTreeMap<String, String>,
     executions: &Arc<Executions>,
+    aims: &Arc<Aims>,
 ) {
     assert_eq!(started.container, "pipeline");
     variables.extend(started.variables.clone());
     variables.insert("CLOUD_RUN_EXECUTION".to_owned(), started.name.clone());
-    let all = Arc::clone(executions);
+    let (all, aims) = (Arc::clone(executions), Arc::clone(aims));
     let thread = std::thread::spawn(move || {
         let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut program = Program::start(bin("pipeline"), pairs).unwrap();
         let (run, begun) = (variables["RUN_ID"].clone(), Instant::now());
+        aims.stands(&run, program.id());
         let mut told = None;
         while !program.has_ended().unwrap() {
             let is_cancelled = *started.cancelled.borrow();

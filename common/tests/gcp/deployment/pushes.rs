@@ -10,7 +10,7 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
-use super::deployment::PUSHER;
+use super::PUSHER;
 use crate::judges::http;
 use crate::oidc::signer::Signer;
 

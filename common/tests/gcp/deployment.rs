@@ -1,34 +1,54 @@
 //! A deployment on this machine: the four programs as processes of their own, over emulators and fakes.
 
+mod aims;
+mod execution;
+mod pushes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::process::child::Program;
 use serde_json::{Value as Json, json};
 use tokio::process::Command;
 
-use super::execution::{self, Executions};
-use super::pushes;
 use crate::fakes::{Fake, cloud_run, kms};
 use crate::judges::{BigQueryEmulator, bin, http, python};
 use crate::oidc::signer::Signer;
 use crate::proxy::{Kind, Proxy, Rules};
 use crate::pubsub::emulator::emulator;
+use aims::Aims;
+use execution::Executions;
 
 pub const OPERATOR: &str = "operator@p.iam.gserviceaccount.com";
 pub const CLOCK: &str = "clock@p.iam.gserviceaccount.com";
 pub const PUSHER: &str = "push@p.iam.gserviceaccount.com";
+const WRITERS: &str = "onboard@p.iam.gserviceaccount.com,pipeline@p.iam.gserviceaccount.com";
 const SOON: Duration = Duration::from_mins(1);
+
+/// How a deployment is made.
+pub struct Setup {
+    /// What its topics begin with.
+    pub name: &'static str,
+    /// The folder of plans and templates.
+    pub configs: PathBuf,
+    /// See [`Rules::latency`].
+    pub latency: fn(Kind) -> Duration,
+    /// How long an execution may take to begin, in seconds.
+    pub start_within: &'static str,
+}
 
 /// One of the three servers.
 pub struct Server {
     /// What its callers' tokens are for.
     pub audience: String,
+    name: &'static str,
+    variables: Variables,
     address: SocketAddr,
     program: Program,
+    aims: Arc<Aims>,
 }
 
 /// The whole.
@@ -38,10 +58,13 @@ pub struct Deployment {
     pub scheduler: Server,
     /// The executions of the job.
     pub executions: Running,
-    /// What stands before BigQuery.
+    /// What stands before BigQuery. Each server has a door of its name, each execution one of its run's id.
     pub proxy: Proxy,
+    /// Who dies where.
+    pub aims: Arc<Aims>,
+    /// BigQuery itself.
+    pub bigquery: BigQueryEmulator,
     signer: Arc<Signer>,
-    bigquery: BigQueryEmulator,
     _kms: Fake,
     _run: Fake,
 }
@@ -55,14 +78,6 @@ impl Drop for Running {
     }
 }
 
-/// Long enough that something can happen to a run while its statement is under way.
-fn latency(kind: Kind) -> Duration {
-    Duration::from_millis(match kind {
-        Kind::Mutation | Kind::Other => 300,
-        Kind::Select | Kind::Insert => 30,
-    })
-}
-
 type Variables = BTreeMap<String, String>;
 
 fn variables<const N: usize>(pairs: [(&str, &str); N]) -> Variables {
@@ -71,19 +86,25 @@ fn variables<const N: usize>(pairs: [(&str, &str); N]) -> Variables {
 
 impl Deployment {
     /// Starts everything; the control dataset is there, and no tenant.
-    pub async fn start() -> Self {
+    pub async fn start(setup: Setup) -> Self {
         let (bigquery, signer, pubsub) =
             tokio::join!(BigQueryEmulator::start(), Signer::start(), emulator());
         bigquery.control().await;
-        let proxy = Proxy::start(&bigquery.url, Rules { latency, ..Rules::default() }).await;
+        let aims = Arc::<Aims>::default();
+        let aimed = aims.clone();
+        let rules = Rules {
+            latency: setup.latency,
+            fault: Arc::new(move |passing| aimed.fault(passing)),
+            ..Rules::default()
+        };
+        let proxy = Proxy::start(&bigquery.url, rules);
         let signer = Arc::new(signer);
-        let topics = [pubsub.topic("e2e-run-requests").await, pubsub.topic("e2e-run-events").await];
-        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+        let topic = async |name| pubsub.topic(&format!("{}-{name}", setup.name)).await;
+        let topics = [topic("run-requests").await, topic("run-events").await];
         let everywhere = variables([
             ("GOOGLE_CLOUD_PROJECT", "local"),
             ("BIGQUERY_LOCATION", "US"),
-            ("BIGQUERY_ENDPOINT", &proxy.url),
-            ("CONFIGS_DIR", configs.to_str().unwrap()),
+            ("CONFIGS_DIR", setup.configs.to_str().unwrap()),
             ("WEBHOOK_KEY", "0123456789abcdef0123456789abcdef"),
             ("RUN_REQUESTS_TOPIC", &topics[0]),
             ("RUN_EVENTS_TOPIC", &topics[1]),
@@ -91,8 +112,12 @@ impl Deployment {
         ]);
         let executions = Arc::new(Executions::default());
         let (settings, all) = (everywhere.clone(), executions.clone());
+        let (doors, aimed) = (proxy.doors(), aims.clone());
         let run = cloud_run::serve(move |started| {
-            execution::begin(started, settings.clone(), &all);
+            let mut settings = settings.clone();
+            settings
+                .insert("BIGQUERY_ENDPOINT".to_owned(), doors.open(&started.variables["RUN_ID"]));
+            execution::begin(started, settings, &all, &aimed);
         })
         .await;
         let kms = kms::serve().await;
@@ -107,12 +132,16 @@ impl Deployment {
             ("PUSH_EMAIL", PUSHER),
             ("KMS_KEY", kms::KEY),
             ("KMS_ENDPOINT", &kms.url),
+            ("DATASET_WRITERS", WRITERS),
             ("PIPELINE_JOB", cloud_run::JOB),
             ("RUN_ENDPOINT", &run.url),
-            ("START_WITHIN_SECONDS", "60"),
+            ("START_WITHIN_SECONDS", setup.start_within),
         ]));
-        let [onboard, trigger, scheduler] =
-            ["onboard", "trigger", "scheduler"].map(|name| Server::start(name, &of_servers));
+        let [onboard, trigger, scheduler] = ["onboard", "trigger", "scheduler"].map(|name| {
+            let mut variables = of_servers.clone();
+            variables.insert("BIGQUERY_ENDPOINT".to_owned(), proxy.doors().open(name));
+            Server::start(name, variables, &aims)
+        });
         for (server, topic, route) in [
             (&trigger, &topics[0], "/internal/run-requests"),
             (&scheduler, &topics[1], "/internal/run-events"),
@@ -135,8 +164,9 @@ impl Deployment {
             scheduler,
             executions,
             proxy,
-            signer,
+            aims,
             bigquery,
+            signer,
             _kms: kms,
             _run: run,
         }
@@ -165,6 +195,15 @@ impl Deployment {
 
     /// Stops the servers; each lets its requests end and says that all is well.
     pub fn stop(self) {
+        // What dashboards and alerts are made of.
+        for (message, field) in [
+            ("the tick has ended", "lag_seconds"),
+            ("the queue was passed over", "oldest_wait_seconds"),
+            ("the run has ended", "status"),
+        ] {
+            let line = self.scheduler.program.logged(message, Duration::ZERO);
+            assert!(line.is_some_and(|line| !line[field].is_null()), "no {field} of '{message}'");
+        }
         for Server { program, audience, .. } in [self.onboard, self.trigger, self.scheduler] {
             program.terminate().unwrap();
             let (status, log) = program.ended(Duration::from_secs(10)).unwrap();
@@ -176,14 +215,33 @@ impl Deployment {
 }
 
 impl Server {
-    fn start(name: &str, variables: &Variables) -> Self {
+    fn start(name: &'static str, mut variables: Variables, aims: &Arc<Aims>) -> Self {
         let audience = format!("https://{name}.test");
+        variables.insert("OIDC_AUDIENCE".to_owned(), audience.clone());
+        let (program, address) = Self::begin(name, &variables, aims);
+        variables.insert("PORT".to_owned(), address.port().to_string());
+        Self { audience, name, variables, address, program, aims: aims.clone() }
+    }
+
+    fn begin(name: &str, variables: &Variables, aims: &Aims) -> (Program, SocketAddr) {
         let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let pairs = pairs.chain([("OIDC_AUDIENCE", audience.as_str())]);
         let program = Program::start(bin(name), pairs).unwrap();
+        aims.stands(name, program.id());
         let address = program.address(SOON);
         let address = address.unwrap_or_else(|| panic!("{name}: {:#?}", program.log()));
-        Self { audience, address, program }
+        (program, address)
+    }
+
+    /// Starts it again where it was, as Cloud Run does with an instance that died.
+    pub fn restart(&mut self) {
+        let deadline = Instant::now() + SOON;
+        while !self.program.has_ended().unwrap() {
+            assert!(Instant::now() < deadline, "{} was killed", self.name);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (program, address) = Self::begin(self.name, &self.variables, &self.aims);
+        assert_eq!(address, self.address);
+        self.program = program;
     }
 
     /// Calls a route; answers the status and the body.
@@ -193,6 +251,16 @@ impl Server {
         headers: &[(&str, &str)],
         body: Option<&Json>,
     ) -> (u16, Json) {
+        self.ask(route, headers, body).await.unwrap()
+    }
+
+    /// Calls a route of a server that may die meanwhile.
+    pub async fn ask(
+        &self,
+        route: (&str, &str),
+        headers: &[(&str, &str)],
+        body: Option<&Json>,
+    ) -> reqwest::Result<(u16, Json)> {
         let (method, path) = route;
         let url = format!("http://{}{path}", self.address);
         let mut request = http().request(method.parse().unwrap(), url).timeout(SOON);
@@ -202,9 +270,9 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.send().await?;
         let status = answer.status().as_u16();
-        let text = answer.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Json::String(text)))
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Json::String(text))))
     }
 }

@@ -1,0 +1,402 @@
+//! Kills onboard, trigger, scheduler and job at each of their requests to BigQuery, before its effect and after it.
+//! What is started again, the caller's second try and the reaper bring everything to its end.
+
+pub mod sound;
+
+use std::time::Duration;
+
+use chrono::Datelike;
+use common::clock::Clock;
+use common::gcp::state::State;
+use common::tenant::TenantId;
+use serde_json::{Value as Json, json};
+use tokio::time::{Instant, sleep};
+
+use crate::deployment::{CLOCK, Deployment, OPERATOR, Setup};
+use crate::judges::TURN;
+use crate::proxy::{Kind, Phase};
+use crate::tenants::{Limits, Tables, Tenant, tenants};
+
+const PHASES: [Phase; 2] = [Phase::Before, Phase::After];
+
+/// The requests that a program is killed at: every third, beginning elsewhere before and after the effect, or every
+/// one with `KILL_EVERY=1`, which takes three times as long.
+fn places(phase: Phase) -> impl Iterator<Item = usize> {
+    let every = std::env::var_os("KILL_EVERY").and_then(|n| n.to_str()?.parse().ok()).unwrap_or(3);
+    let first = if phase == Phase::Before { 1 } else { every.min(2) };
+    (first..).step_by(every)
+}
+const LOOK: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Room for every run of these tests at once.
+const WIDE: Limits = Limits { daily: 500, concurrent: 100 };
+const NARROW: Limits = Limits { daily: 500, concurrent: 1 };
+
+const TEMPLATE: &str = "
+description: One table, written and looked at.
+steps:
+  - id: fill
+    type: sql
+    query: SELECT n FROM UNNEST(GENERATE_ARRAY(1, 100)) AS n
+    target: {table: filled}
+    mode: replace
+  - id: look
+    type: check
+    depends_on: [fill]
+    table: filled
+    checks:
+      - {id: whole, severity: error, blocking: true, expect: {row_count: {min: 100, max: 100}}}
+";
+
+/// The whole, with a state that goes around the proxy.
+struct World {
+    deployment: Deployment,
+    state: State,
+    _configs: tempfile::TempDir,
+}
+
+/// Long enough that a statement outlives who sent it.
+fn latency(kind: Kind) -> Duration {
+    Duration::from_millis(match kind {
+        Kind::Mutation | Kind::Other | Kind::Insert => 40,
+        Kind::Select => 0,
+    })
+}
+
+impl World {
+    async fn start(name: &'static str) -> Self {
+        let configs = tempfile::tempdir().unwrap();
+        let template = configs.path().join("test/kill");
+        std::fs::create_dir_all(&template).unwrap();
+        std::fs::write(template.join("small.yml"), TEMPLATE).unwrap();
+        let plans = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/plans.yml");
+        std::fs::copy(plans, configs.path().join("plans.yml")).unwrap();
+        let setup = Setup { name, configs: configs.path().to_owned(), latency, start_within: "10" };
+        let deployment = Deployment::start(setup).await;
+        let client = crate::state::client(&deployment.bigquery.url).await;
+        Self { deployment, state: State::new(client, Clock::system()), _configs: configs }
+    }
+
+    async fn tenant(&self, name: &str, limits: Limits) -> Tenant {
+        tenants(&self.deployment.bigquery, name, 1, limits, Tables::All).await.remove(0)
+    }
+
+    /// Asks trigger for a run; an error where it died.
+    async fn trigger(&self, tenant: &Tenant, key: &str) -> reqwest::Result<(u16, Json)> {
+        let path = format!("/api/v1/pipelines/run/{}/test/kill/small", tenant.id);
+        let headers =
+            [("x-api-key", tenant.key.as_str()), ("x-user-id", "zoe"), ("idempotency-key", key)];
+        self.deployment.trigger.ask(("POST", &path), &headers, Some(&json!({}))).await
+    }
+
+    /// Has the scheduler do a pass; an error where it died.
+    async fn pass(&self, route: &str) -> reqwest::Result<Json> {
+        let scheduler = &self.deployment.scheduler;
+        let token = format!("Bearer {}", self.deployment.token(CLOCK, scheduler).await);
+        let path = format!("/api/v1/scheduler/{route}");
+        let answer = scheduler.ask(("POST", &path), &[("authorization", &token)], None).await;
+        answer.map(|(status, done)| {
+            assert_eq!(status, 200, "{done}");
+            done
+        })
+    }
+
+    async fn reap(&self) -> Json {
+        self.pass("cleanup-orphaned-pipelines").await.unwrap()
+    }
+
+    /// Waits until a tenant has no open run; answers whether that came to be within a time.
+    async fn rests(&self, tenant: &TenantId, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            if sound::is_at_rest(&self.state, tenant).await {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits for the end of a run's execution.
+    async fn execution_ended(&self, run: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.deployment.executions.0.ended().iter().any(|ended| ended.run == run) {
+            assert!(Instant::now() < deadline, "{run}");
+            sleep(LOOK).await;
+        }
+    }
+}
+
+fn run_of(answer: &Json) -> String {
+    answer["pipeline_logging_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_onboarding_that_dies_anywhere_is_completed_by_the_same_request() {
+    let _turn = TURN.lock().await;
+    let mut world = World::start("dying-onboard").await;
+    let token = world.deployment.token(OPERATOR, &world.deployment.onboard).await;
+    let token = format!("Bearer {token}");
+    let mut points = 0;
+    for phase in PHASES {
+        for at in places(phase) {
+            points += 1;
+            let id = format!("newcomer_{points}");
+            let body = json!({
+                "tenant_id": id,
+                "company_name": "Newcomer",
+                "admin_email": "admin@newcomer.example",
+                "subscription_plan": "STARTER",
+            });
+            let route = ("POST", "/api/v1/tenants/onboard");
+            let headers = [("authorization", token.as_str())];
+            let Deployment { onboard, aims, .. } = &mut world.deployment;
+            aims.take("onboard", at, phase);
+            let first = onboard.ask(route, &headers, Some(&body)).await;
+            let was_killed = aims.leave("onboard");
+            let (status, answer) = if was_killed {
+                onboard.restart();
+                onboard.call(route, &headers, Some(&body)).await
+            } else {
+                first.unwrap()
+            };
+            assert_eq!(status, 200, "{at} {phase:?}: {answer}");
+            let id = TenantId::parse(&id).unwrap();
+            let key = answer["api_key"].as_str().unwrap();
+            sound::is_onboarded(&world.deployment.bigquery, &id, key).await;
+            world.deployment.bigquery.delete(id.as_str()).await;
+            if !was_killed {
+                break;
+            }
+        }
+    }
+    println!("onboard was killed at {} requests", points - 2);
+    assert!(points > 15, "{points}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_dies_anywhere_breaks_nothing() {
+    let _turn = TURN.lock().await;
+    let mut world = World::start("dying").await;
+    let mut all = Vec::new();
+    let mut killed = Vec::new();
+    let mut note = |program, points| {
+        println!("{program} was killed at {points} requests");
+        killed.push((program, points));
+    };
+    // A tenant that is not there yet costs no pass a statement.
+    all.push(world.tenant("reaped", WIDE).await);
+    note("the reaper's pass", reaper_dies(&mut world, &all[0]).await);
+    all.push(world.tenant("queued", NARROW).await);
+    note("the scheduler, told of ends,", events_die(&mut world, &all[1]).await);
+    all.push(world.tenant("ticked", WIDE).await);
+    note("the tick", tick_dies(&mut world, &all[2]).await);
+    all.push(world.tenant("worked", WIDE).await);
+    note("the job", job_dies(&mut world, &all[3]).await);
+    all.push(world.tenant("asked", WIDE).await);
+    note("trigger", trigger_dies(&mut world, &all[4]).await);
+
+    // What a death left without a row or without a claim is settled when its time is over.
+    let deadline = Instant::now() + PATIENCE;
+    for tenant in &all {
+        while !sound::is_at_rest(&world.state, &tenant.id).await {
+            let report = world.reap().await;
+            assert_eq!(report["failed"], 0, "{report}");
+            sound::holds(&world.state, &tenant.id).await;
+            assert!(Instant::now() < deadline, "{}: {report}", tenant.id);
+            sleep(Duration::from_secs(1)).await;
+        }
+        sound::ended_well(&world.state, &world.deployment.bigquery, &tenant.id).await;
+    }
+    for (program, points) in killed {
+        assert!(points >= 4, "{program}: {points}");
+    }
+}
+
+/// A pass of the reaper, over a run whose execution is gone, dies; the next one settles the run.
+async fn reaper_dies(world: &mut World, tenant: &Tenant) -> usize {
+    let mut points = 0;
+    for phase in PHASES {
+        for at in places(phase) {
+            // Dies once it has claimed the run.
+            let (_, answer) =
+                world.trigger(tenant, &format!("reaped-{phase:?}-{at}")).await.unwrap();
+            let run = run_of(&answer);
+            world.deployment.aims.take(&run, 8, Phase::After);
+            world.execution_ended(&run).await;
+            assert!(world.deployment.aims.leave(&run), "the execution was to die");
+
+            world.deployment.aims.take("scheduler", at, phase);
+            let first = world.pass("cleanup-orphaned-pipelines").await;
+            let was_killed = world.deployment.aims.leave("scheduler");
+            if was_killed {
+                world.deployment.scheduler.restart();
+                world.reap().await;
+            } else {
+                first.unwrap();
+            }
+            sound::holds(&world.state, &tenant.id).await;
+            let rests = world.rests(&tenant.id, Duration::ZERO).await;
+            assert!(rests, "{phase:?} {at}: {run} is left after a pass");
+            if !was_killed {
+                break;
+            }
+            points += 1;
+        }
+    }
+    points
+}
+
+/// One slot and two runs: the scheduler dies over the end of one or of the other.
+async fn events_die(world: &mut World, tenant: &Tenant) -> usize {
+    let mut points = 0;
+    for phase in PHASES {
+        for at in places(phase) {
+            world.deployment.aims.take("scheduler", at, phase);
+            for run in ["first", "second"] {
+                let key = format!("{run}-{phase:?}-{at}");
+                let (status, answer) = world.trigger(tenant, &key).await.unwrap();
+                assert!([200, 202].contains(&status), "{answer}");
+            }
+            let deadline = Instant::now() + PATIENCE;
+            while !world.deployment.aims.is_hit("scheduler")
+                && !world.rests(&tenant.id, Duration::ZERO).await
+            {
+                assert!(Instant::now() < deadline);
+                sleep(LOOK).await;
+            }
+            let was_killed = world.deployment.aims.leave("scheduler");
+            if was_killed {
+                world.deployment.scheduler.restart();
+            }
+            // The end that was not acknowledged is pushed again; a pass takes care of what nobody is told of, and of
+            // what was not launched once its time to begin is over.
+            while !world.rests(&tenant.id, Duration::from_secs(3)).await {
+                assert!(Instant::now() < deadline, "{phase:?} {at}");
+                world.reap().await;
+                sound::holds(&world.state, &tenant.id).await;
+            }
+            if !was_killed {
+                break;
+            }
+            points += 1;
+        }
+    }
+    points
+}
+
+/// The tick dies over a slot that is due; the next one brings the run.
+async fn tick_dies(world: &mut World, tenant: &Tenant) -> usize {
+    let mut points = 0;
+    for phase in PHASES {
+        for at in places(phase) {
+            let path = format!("/api/v1/scheduler/tenant/{}/pipelines", tenant.id);
+            let body = json!({
+                "provider": "test",
+                "domain": "kill",
+                "pipeline_template": "small",
+                "schedule_cron": "0 0 1 1 *",
+                "catchup": "last",
+            });
+            let headers = [("x-api-key", tenant.key.as_str()), ("x-user-id", "zoe")];
+            let scheduler = &world.deployment.scheduler;
+            let (status, answer) = scheduler.call(("POST", &path), &headers, Some(&body)).await;
+            assert_eq!(status, 201, "{answer}");
+            let config = answer["config_id"].as_str().unwrap();
+            let sql = format!(
+                "UPDATE tenants.tenant_pipeline_configs SET next_run_time = TIMESTAMP '{}-01-01 00:00:00+00' \
+                 WHERE config_id = '{config}'",
+                Clock::system().now().year()
+            );
+            world.deployment.bigquery.sql(&sql).await;
+
+            world.deployment.aims.take("scheduler", at, phase);
+            let first = world.pass("trigger").await;
+            let was_killed = world.deployment.aims.leave("scheduler");
+            if was_killed {
+                world.deployment.scheduler.restart();
+                world.pass("trigger").await.unwrap();
+            } else {
+                first.unwrap();
+            }
+            let sql = format!(
+                "SELECT COUNT(*) FROM {}.x_meta_scheduled_runs WHERE config_id = '{config}' AND state = 'COMPLETED'",
+                tenant.id
+            );
+            let deadline = Instant::now() + PATIENCE;
+            while world.deployment.bigquery.count(&sql).await != 1 {
+                assert!(Instant::now() < deadline, "{phase:?} {at}: {config} has no run");
+                sleep(LOOK).await;
+            }
+            assert!(world.rests(&tenant.id, Duration::from_secs(10)).await, "{phase:?} {at}");
+            sound::holds(&world.state, &tenant.id).await;
+            if !was_killed {
+                break;
+            }
+            points += 1;
+        }
+    }
+    points
+}
+
+/// The execution dies, some of them at once.
+async fn job_dies(world: &mut World, tenant: &Tenant) -> usize {
+    let mut points = 0;
+    for phase in PHASES {
+        for at in places(phase) {
+            let key = format!("worked-{phase:?}-{at}");
+            let (status, answer) = world.trigger(tenant, &key).await.unwrap();
+            assert_eq!(status, 200, "{answer}");
+            let run = run_of(&answer);
+            world.deployment.aims.take(&run, at, phase);
+            world.execution_ended(&run).await;
+            let was_killed = world.deployment.aims.leave(&run);
+            sound::holds(&world.state, &tenant.id).await;
+            if !was_killed {
+                break;
+            }
+            points += 1;
+        }
+        world.reap().await;
+    }
+    points
+}
+
+/// Trigger dies; the caller sends the same request again until it is answered.
+async fn trigger_dies(world: &mut World, tenant: &Tenant) -> usize {
+    let mut asked = Vec::new();
+    for phase in PHASES {
+        for at in places(phase) {
+            let key = format!("asked-{phase:?}-{at}");
+            world.deployment.aims.take("trigger", at, phase);
+            let first = world.trigger(tenant, &key).await;
+            let was_killed = world.deployment.aims.leave("trigger");
+            asked.push(key);
+            if !was_killed {
+                let (status, answer) = first.unwrap();
+                assert_eq!(status, 200, "{answer}");
+                break;
+            }
+            world.deployment.trigger.restart();
+            sound::holds(&world.state, &tenant.id).await;
+        }
+    }
+    let points = asked.len() - PHASES.len();
+    let deadline = Instant::now() + PATIENCE;
+    for key in asked {
+        loop {
+            // What was counted without a row is refused until it is known that there will be none.
+            let (status, answer) = world.trigger(tenant, &key).await.unwrap();
+            if [200, 202].contains(&status) {
+                break;
+            }
+            assert_eq!(status, 409, "{answer}");
+            assert!(Instant::now() < deadline, "{key}: {answer}");
+            world.reap().await;
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+    points
+}

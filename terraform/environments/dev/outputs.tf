@@ -1,0 +1,4 @@
+output "headgate" {
+  description = "Addresses, URLs and names that operators need; terraform/outputs.tf says what each is."
+  value       = module.headgate
+}
