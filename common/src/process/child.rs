@@ -1,4 +1,5 @@
-//! A program as a child process, as tests start it: with variables of its own alone, its log read line by line.
+//! A program as a child process, as tests start it: in an empty folder, with variables of its own alone, its log read
+//! line by line.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,12 +10,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
+use tempfile::TempDir;
 
 /// A started program; it is killed where it is dropped before it has ended.
 pub struct Program {
     child: Child,
     log: Arc<Log>,
     reader: Option<JoinHandle<()>>,
+    _folder: TempDir,
 }
 
 #[derive(Default)]
@@ -24,13 +27,14 @@ struct Log {
 }
 
 impl Program {
-    /// Starts the program at `path`; of this process's variables it sees `PATH` alone.
+    /// Starts the program at the absolute `path`. Its folder is empty, and of this process's variables it sees none.
     pub fn start<'v>(
         path: impl AsRef<Path>,
         variables: impl IntoIterator<Item = (&'v str, &'v str)>,
     ) -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
         let mut command = Command::new(path.as_ref());
-        command.env_clear().envs(variables);
+        command.env_clear().envs(variables).current_dir(folder.path());
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
         let log = Arc::new(Log::default());
@@ -42,7 +46,7 @@ impl Program {
                 written.came.notify_all();
             }
         });
-        Ok(Self { child, log, reader: Some(reader) })
+        Ok(Self { child, log, reader: Some(reader), _folder: folder })
     }
 
     /// The process's id.

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod build_files;
 mod burst;
 mod cloud_run;
 mod crowds;
