@@ -18,7 +18,7 @@ use crate::fakes::{Fake, cloud_run, kms};
 use crate::judges::{BigQueryEmulator, bin, http, python};
 use crate::oidc::signer::Signer;
 use crate::proxy::{Kind, Proxy, Rules};
-use crate::pubsub::emulator::emulator;
+use crate::pubsub::emulator::{Emulator, emulator};
 use aims::Aims;
 use execution::Executions;
 
@@ -65,8 +65,20 @@ pub struct Deployment {
     /// BigQuery itself.
     pub bigquery: BigQueryEmulator,
     signer: Arc<Signer>,
+    _pushed: Pushed,
     _kms: Fake,
     _run: Fake,
+}
+
+/// What is pushed to the servers, as long as the deployment is there.
+struct Pushed(&'static Emulator, Vec<String>);
+
+impl Drop for Pushed {
+    fn drop(&mut self) {
+        for subscription in &self.1 {
+            self.0.forget(subscription);
+        }
+    }
 }
 
 /// The executions, as long as the deployment is there.
@@ -142,6 +154,7 @@ impl Deployment {
             variables.insert("BIGQUERY_ENDPOINT".to_owned(), proxy.doors().open(name));
             Server::start(name, variables, &aims)
         });
+        let mut pushed = Pushed(pubsub, Vec::new());
         for (server, topic, route) in [
             (&trigger, &topics[0], "/internal/run-requests"),
             (&scheduler, &topics[1], "/internal/run-events"),
@@ -155,7 +168,7 @@ impl Deployment {
                 "retryPolicy": {"minimumBackoff": "0.2s", "maximumBackoff": "2s"},
             });
             let name = format!("{}-push", topic.rsplit('/').next().unwrap());
-            pubsub.subscription(&name, settings).await;
+            pushed.1.push(pubsub.subscription(&name, settings).await);
         }
         let executions = Running(executions);
         Self {
@@ -167,6 +180,7 @@ impl Deployment {
             aims,
             bigquery,
             signer,
+            _pushed: pushed,
             _kms: kms,
             _run: run,
         }
@@ -242,6 +256,13 @@ impl Server {
         let (program, address) = Self::begin(self.name, &self.variables, &self.aims);
         assert_eq!(address, self.address);
         self.program = program;
+    }
+
+    /// What it logged as errors.
+    pub fn errors(&self) -> Vec<Json> {
+        let mut lines = self.program.log();
+        lines.retain(|line| line["severity"] == "ERROR");
+        lines
     }
 
     /// Calls a route; answers the status and the body.

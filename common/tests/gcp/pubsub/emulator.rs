@@ -1,5 +1,6 @@
 //! The official Pub/Sub emulator, one for all tests of this process.
 
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -77,6 +78,18 @@ impl Emulator {
         let subscription = format!("projects/local/subscriptions/{name}");
         self.send(http().put(format!("{}/v1/{subscription}", self.url)), settings).await;
         subscription
+    }
+
+    /// Takes a subscription away, without waiting for what it is told: one whose target is gone is pushed for ever.
+    pub fn forget(&self, subscription: &str) {
+        let address = self.url.trim_start_matches("http://");
+        if let Ok(mut stream) = std::net::TcpStream::connect(address) {
+            let request = format!(
+                "DELETE /v1/{subscription} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+            );
+            drop(stream.write_all(request.as_bytes()));
+            drop(stream.read_to_end(&mut Vec::new()));
+        }
     }
 
     /// The messages that wait, up to a thousand, acknowledged.
