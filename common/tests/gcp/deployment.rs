@@ -258,6 +258,11 @@ impl Server {
         self.program = program;
     }
 
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What it logged as errors.
     pub fn errors(&self) -> Vec<Json> {
         let mut lines = self.program.log();
@@ -283,7 +288,7 @@ impl Server {
         body: Option<&Json>,
     ) -> reqwest::Result<(u16, Json)> {
         let (method, path) = route;
-        let url = format!("http://{}{path}", self.address);
+        let url = format!("{}{path}", self.url());
         let mut request = http().request(method.parse().unwrap(), url).timeout(SOON);
         for (name, value) in headers {
             request = request.header(*name, *value);

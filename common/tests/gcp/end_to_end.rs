@@ -62,9 +62,11 @@ async fn the_four_programs_carry_tenants_from_onboarding_to_the_same_cells_as_th
     deployment.tables(&["copy", &table, &other]).await;
 
     let config = schedule(&deployment, &acme).await;
+    deployment.proxy.forget();
     let run = trigger(&deployment, &acme, "run-1").await;
     assert_eq!(run, trigger(&deployment, &acme, "run-1").await, "the same key is the same run");
     ended(&deployment, &acme, &run, "COMPLETED").await;
+    println!("statements of a run that was asked for twice: {:?}", deployment.proxy.by_label());
     the_cells_are_those_of_the_embedded_deployment(&deployment, &acme).await;
 
     a_queue_is_worked_off_one_by_one(&deployment, &small).await;

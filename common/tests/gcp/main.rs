@@ -19,6 +19,7 @@ mod ledger;
 mod oidc;
 mod proxy;
 mod pubsub;
+mod rehearsal;
 mod state;
 mod tenants;
 mod warehouse;

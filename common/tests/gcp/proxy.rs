@@ -201,7 +201,7 @@ impl Shared {
             let request = self.client.request(method.clone(), &url).body(body.clone());
             match request.header("content-type", "application/json").send().await {
                 Ok(sent) => break sent,
-                Err(error) if tries == 5 => panic!("{url}: {error}"),
+                Err(gone) if tries == 5 => return error(503, "backendError", &gone.to_string()),
                 Err(_) => tokio::time::sleep(Duration::from_millis(50 << tries)).await,
             }
             tries += 1;

@@ -15,7 +15,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common::jobs::ExecutionState;
 use common::port::PortError;
 use common::quota::{Change, Entry, EntryState, Outcome};
@@ -25,10 +25,15 @@ use common::state::{Item, LedgerRow, Transition};
 use common::submit::{launch, start};
 use common::tenant::TenantId;
 use common::warehouse::JobState;
+use futures::StreamExt;
 use serde::Serialize;
 
 use crate::{Context, queue, slots};
 
+/// Tenants that a pass looks at side by side: each costs reads of its own tables.
+const TENANTS_AT_ONCE: usize = 8;
+/// For so long after its last run has ended, every pass looks at a tenant.
+const LATELY: TimeDelta = TimeDelta::hours(1);
 /// How often a run is launched before it is given up.
 const MOST_LAUNCHES: u32 = 3;
 
@@ -43,26 +48,46 @@ pub struct Report {
     pub started: usize,
 }
 
-/// One pass over all tenants, with the queue before and after. Passes may overlap: each change is guarded. It begins
-/// with any of the tenants, so that passes which are cut off come to all of them.
+/// One pass over the tenants that may need it, with the queue before and after. Passes may overlap: each change is
+/// guarded. It begins with any of the tenants, so that passes which are cut off come to all of them.
 pub async fn pass(context: &Context) -> Result<Report, PortError> {
     let mut report = Report { started: queue::start_all(context).await?, ..Report::default() };
+    let now = context.gate.clock.now();
     let mut rows = context.gate.ledger.rows().await?;
+    rows.retain(|row| is_due(row, now));
     if !rows.is_empty() {
         let first = usize::from(u16::from_le_bytes(context.gate.chance.bytes())) % rows.len();
         rows.rotate_left(first);
     }
-    for row in rows {
-        if let Err(error) = settle_tenant(context, &row, &mut report).await {
-            tracing::error!(tenant.id = %row.tenant_id, %error, "tenant not settled");
-            report.failed += 1;
-        }
+    let settled = futures::stream::iter(rows).map(|row| settle_tenant(context, row));
+    let mut settled = settled.buffer_unordered(TENANTS_AT_ONCE);
+    while let Some(of_tenant) = settled.next().await {
+        report.seen += of_tenant.seen;
+        report.failed += of_tenant.failed;
     }
     report.started += queue::start_all(context).await?;
     Ok(report)
 }
 
-async fn settle_tenant(
+/// Whether a pass at this time looks at a tenant: one with an open entry, or with one that was closed so lately that
+/// somebody may have died before the row followed. Each of the others has its five minutes of every hour.
+fn is_due(row: &LedgerRow, now: DateTime<Utc>) -> bool {
+    let lately = |entry: &Entry| entry.closed_at.is_none_or(|at| at + LATELY > now);
+    let sum: i64 = row.tenant_id.as_str().bytes().map(i64::from).sum();
+    row.account.entries.iter().any(lately) || (now.timestamp() / 300 - sum) % 12 == 0
+}
+
+/// What was found of a tenant's runs, and what could not be settled.
+async fn settle_tenant(context: &Context, row: LedgerRow) -> Report {
+    let mut report = Report::default();
+    if let Err(error) = settle_runs(context, &row, &mut report).await {
+        tracing::error!(tenant.id = %row.tenant_id, %error, "tenant not settled");
+        report.failed += 1;
+    }
+    report
+}
+
+async fn settle_runs(
     context: &Context,
     row: &LedgerRow,
     report: &mut Report,
