@@ -101,10 +101,12 @@ pub(super) async fn tick_dies(world: &mut World, tenant: &Tenant) -> usize {
             let (status, answer) = scheduler.call(("POST", &path), &headers, Some(&body)).await;
             assert_eq!(status, 201, "{answer}");
             let config = answer["config_id"].as_str().unwrap();
+            // As if it had been made in the year before.
+            let year = Clock::system().now().year();
             let sql = format!(
-                "UPDATE tenants.tenant_pipeline_configs SET next_run_time = TIMESTAMP '{}-01-01 00:00:00+00' \
-                 WHERE config_id = '{config}'",
-                Clock::system().now().year()
+                "UPDATE tenants.tenant_pipeline_configs SET next_run_time = TIMESTAMP '{year}-01-01 00:00:00+00', \
+                 created_at = TIMESTAMP '{}-12-31 00:00:00+00' WHERE config_id = '{config}'",
+                year - 1
             );
             world.deployment.bigquery.sql(&sql).await;
 
@@ -123,7 +125,11 @@ pub(super) async fn tick_dies(world: &mut World, tenant: &Tenant) -> usize {
             );
             let deadline = Instant::now() + PATIENCE;
             while world.deployment.bigquery.count(&sql).await != 1 {
-                assert!(Instant::now() < deadline, "{phase:?} {at}: {config} has no run");
+                let rows = format!("SELECT * FROM {}.x_meta_scheduled_runs", tenant.id);
+                if Instant::now() > deadline {
+                    let rows = world.deployment.bigquery.sql(&rows).await;
+                    panic!("{phase:?} {at}: {config} has no run: {rows:#}");
+                }
                 sleep(LOOK).await;
             }
             assert!(world.rests(&tenant.id, Duration::from_secs(10)).await, "{phase:?} {at}");
