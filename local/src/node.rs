@@ -37,7 +37,7 @@ use crate::{admin, events};
 
 /// The database of a data folder.
 const DATABASE: &str = "headgate.db";
-/// How often the scheduler ticks and the reaper passes; in the cloud each minute.
+/// How often the scheduler ticks and the reaper passes; in the cloud each minute, or in five.
 const TICK: Duration = Duration::from_secs(5);
 /// How long running executions may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(8);

@@ -25,7 +25,8 @@ use execution::Executions;
 pub const OPERATOR: &str = "operator@p.iam.gserviceaccount.com";
 pub const CLOCK: &str = "clock@p.iam.gserviceaccount.com";
 pub const PUSHER: &str = "push@p.iam.gserviceaccount.com";
-const WRITERS: &str = "onboard@p.iam.gserviceaccount.com,pipeline@p.iam.gserviceaccount.com";
+const WRITERS: &str = "onboard@p.iam.gserviceaccount.com,trigger@p.iam.gserviceaccount.com,\
+                       scheduler@p.iam.gserviceaccount.com,pipeline@p.iam.gserviceaccount.com";
 const SOON: Duration = Duration::from_mins(1);
 
 /// How a deployment is made.
@@ -126,6 +127,7 @@ impl Deployment {
         let (settings, all) = (everywhere.clone(), executions.clone());
         let (doors, aimed) = (proxy.doors(), aims.clone());
         let run = cloud_run::serve(move |started| {
+            aimed.begins(&started.variables["RUN_ID"]);
             let mut settings = settings.clone();
             settings
                 .insert("BIGQUERY_ENDPOINT".to_owned(), doors.open(&started.variables["RUN_ID"]));
@@ -218,6 +220,12 @@ impl Deployment {
             let line = self.scheduler.program.logged(message, Duration::ZERO);
             assert!(line.is_some_and(|line| !line[field].is_null()), "no {field} of '{message}'");
         }
+        let mut lines = self.scheduler.program.log();
+        lines.retain(|line| line["message"] == "the run has ended" && line["written"] == true);
+        assert!(lines.iter().any(|line| line["failure_kind"] == "LOST"), "{lines:#?}");
+        let mut lines = self.scheduler.program.log();
+        lines.retain(|line| line["path"] == "/api/v1/scheduler/trigger" && line["status"] == 200);
+        assert!(lines.iter().all(|line| line["method"] == "POST") && !lines.is_empty());
         for Server { program, audience, .. } in [self.onboard, self.trigger, self.scheduler] {
             program.terminate().unwrap();
             let (status, log) = program.ended(Duration::from_secs(10)).unwrap();

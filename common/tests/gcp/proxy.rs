@@ -47,7 +47,7 @@ pub enum Phase {
 pub struct Passing {
     /// The request's number, from 1.
     pub number: usize,
-    /// The door it came through, see [`Proxy::door`].
+    /// The door it came through, see [`Doors::open`].
     pub door: Arc<str>,
     /// The label `statement` of the job that it sends; empty for any other request.
     pub label: String,
@@ -235,7 +235,7 @@ async fn handle(
         uri.path().trim_start_matches("/bigquery/v2/projects/").split('/').collect();
     let is_dry = json.pointer("/configuration/dryRun").is_some_and(|dry| dry == true);
     let answer = match (method.as_str(), &path[1..]) {
-        ("POST", ["jobs"]) if !is_dry => job::insert(&shared, &uri, &json),
+        ("POST", ["jobs"]) if !is_dry => job::insert(&shared, passing.door.clone(), &uri, &json),
         ("GET", ["jobs", id]) => job::get(&shared, id, &uri).await,
         ("POST", ["jobs", id, "cancel"]) => job::cancel(&shared, id, &uri).await,
         ("GET", ["queries", id]) => job::results(&shared, id, &uri).await,

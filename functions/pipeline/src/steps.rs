@@ -178,7 +178,7 @@ impl Job<'_> {
             }
             Action::Check(checks) => {
                 let options = self.options(step, id, checks.max_bytes);
-                self.within(step, self.checks(step, checks, &options)).await
+                self.checks(step, checks, &options).await
             }
             Action::Notify(notify) => self.within(step, self.notify(step, notify, so_far)).await,
         }

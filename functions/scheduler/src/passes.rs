@@ -53,7 +53,8 @@ pub(crate) async fn process_queue(
 
 /// Settles what dead processes left behind, then starts queued runs.
 ///
-/// Called every few minutes. Runs that could not be settled are left to the next pass.
+/// Called every few minutes. Runs that could not be settled are left to a later pass, and so are tenants that this one
+/// has no time for.
 #[utoipa::path(
     post,
     path = "/api/v1/scheduler/cleanup-orphaned-pipelines",

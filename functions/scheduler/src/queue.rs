@@ -11,8 +11,10 @@ use common::run::{Run, RunId};
 use common::state::{Item, LedgerRow};
 use common::submit::{Gate, start};
 use common::tenant::TenantId;
+use futures::StreamExt;
 use serde::Serialize;
 
+use crate::reaper::any_below;
 use crate::{Context, slots};
 
 /// Handles `run.finished`: releases and starts in one batch. Delivered twice it changes nothing more.
@@ -65,22 +67,32 @@ pub struct Processed {
     pub started: usize,
 }
 
+/// Tenants whose ended runs are looked for side by side.
+const TENANTS_AT_ONCE: usize = 8;
+/// No tenant is looked at after this: a request is given up after 60 s, and what was found is to be applied.
+const LOOK_FOR: TimeDelta = TimeDelta::seconds(40);
+
 /// Does what missed events would have done: releases every ended run, and starts who waits, in one batch.
 pub async fn process(context: &Context) -> Result<Processed, PortError> {
-    let rows = context.gate.ledger.rows().await?;
+    let began = context.gate.clock.now();
+    let mut rows = context.gate.ledger.rows().await?;
+    let starting = starts(&context.gate, &rows);
+    let waited = oldest_wait(&context.gate, &rows).unwrap_or_else(TimeDelta::zero);
+    let oldest_wait_seconds = waited.num_seconds();
+    // From any of them on, so that passes come to all however many there are.
+    let first = any_below(context, rows.len());
+    rows.rotate_left(first);
+    let in_time = |_: &LedgerRow| std::future::ready(context.gate.clock.now() - began < LOOK_FOR);
+    let mut looked = futures::stream::iter(rows)
+        .take_while(in_time)
+        .map(|row| missed(context, row))
+        .buffer_unordered(TENANTS_AT_ONCE);
     let mut items = Vec::new();
-    for row in &rows {
-        match releases(context, row).await {
-            Ok(missed) => items.extend(missed),
-            Err(error) => {
-                tracing::error!(tenant.id = %row.tenant_id, %error, "ends not looked for");
-            }
-        }
+    while let Some(missed) = looked.next().await {
+        items.extend(missed);
     }
     let released = items.len();
-    items.extend(starts(&context.gate, &rows));
-    let oldest_wait_seconds =
-        oldest_wait(&context.gate, &rows).unwrap_or_else(TimeDelta::zero).num_seconds();
+    items.extend(starting);
     let started = decide_and_start(&context.gate, items).await?;
     tracing::info!(released, started, oldest_wait_seconds, "the queue was passed over");
     Ok(Processed { released, started })
@@ -99,6 +111,14 @@ pub(crate) fn oldest_wait(gate: &Gate, rows: &[LedgerRow]) -> Option<TimeDelta> 
 pub async fn start_all(context: &Context) -> Result<usize, PortError> {
     let items = starts_of_all(&context.gate).await?;
     decide_and_start(&context.gate, items).await
+}
+
+/// What frees the slots of a tenant's runs that have ended; nothing where they cannot be looked for.
+async fn missed(context: &Context, row: LedgerRow) -> Vec<Item> {
+    releases(context, &row).await.unwrap_or_else(|error| {
+        tracing::error!(tenant.id = %row.tenant_id, %error, "ends not looked for");
+        Vec::new()
+    })
 }
 
 /// What frees the slots of a tenant's runs that have ended.

@@ -34,6 +34,10 @@ use crate::{Context, queue, slots};
 const TENANTS_AT_ONCE: usize = 8;
 /// For so long after its last run has ended, every pass looks at a tenant.
 const LATELY: TimeDelta = TimeDelta::hours(1);
+/// Of so many passes one looks at a tenant that has been idle for longer: at five minutes a pass, one an hour.
+const IDLE_PASSES: usize = 12;
+/// No tenant is begun after this: a request is given up after 60 s, and the queue is to be started too.
+const PASS_FOR: TimeDelta = TimeDelta::seconds(40);
 /// How often a run is launched before it is given up.
 const MOST_LAUNCHES: u32 = 3;
 
@@ -49,18 +53,21 @@ pub struct Report {
 }
 
 /// One pass over the tenants that may need it, with the queue before and after. Passes may overlap: each change is
-/// guarded. It begins with any of the tenants, so that passes which are cut off come to all of them.
+/// guarded. It begins with any of the tenants and begins none once its time is over, so that passes come to all of them
+/// however many there are.
 pub async fn pass(context: &Context) -> Result<Report, PortError> {
     let mut report = Report { started: queue::start_all(context).await?, ..Report::default() };
-    let now = context.gate.clock.now();
+    let began = context.gate.clock.now();
     let mut rows = context.gate.ledger.rows().await?;
-    rows.retain(|row| is_due(row, now));
-    if !rows.is_empty() {
-        let first = usize::from(u16::from_le_bytes(context.gate.chance.bytes())) % rows.len();
-        rows.rotate_left(first);
-    }
-    let settled = futures::stream::iter(rows).map(|row| settle_tenant(context, row));
-    let mut settled = settled.buffer_unordered(TENANTS_AT_ONCE);
+    rows.retain(|row| is_due(row, began) || any_below(context, IDLE_PASSES) == 0);
+    let first = any_below(context, rows.len());
+    rows.rotate_left(first);
+    let in_time = |_: &LedgerRow| {
+        let in_time = context.gate.clock.now() - began < PASS_FOR;
+        std::future::ready(in_time)
+    };
+    let rows = futures::stream::iter(rows).take_while(in_time);
+    let mut settled = rows.map(|row| settle_tenant(context, row)).buffer_unordered(TENANTS_AT_ONCE);
     while let Some(of_tenant) = settled.next().await {
         report.seen += of_tenant.seen;
         report.failed += of_tenant.failed;
@@ -69,12 +76,16 @@ pub async fn pass(context: &Context) -> Result<Report, PortError> {
     Ok(report)
 }
 
-/// Whether a pass at this time looks at a tenant: one with an open entry, or with one that was closed so lately that
-/// somebody may have died before the row followed. Each of the others has its five minutes of every hour.
+/// A number below this one, by chance; 0 where there is none.
+pub(crate) fn any_below(context: &Context, bound: usize) -> usize {
+    usize::from(u16::from_le_bytes(context.gate.chance.bytes())) % bound.max(1)
+}
+
+/// Whether each pass looks at a tenant: one with an open entry, or with one that was closed so lately that somebody may
+/// have died before the row followed. A pass looks at any other by chance.
 fn is_due(row: &LedgerRow, now: DateTime<Utc>) -> bool {
     let lately = |entry: &Entry| entry.closed_at.is_none_or(|at| at + LATELY > now);
-    let sum: i64 = row.tenant_id.as_str().bytes().map(i64::from).sum();
-    row.account.entries.iter().any(lately) || (now.timestamp() / 300 - sum) % 12 == 0
+    row.account.entries.iter().any(lately)
 }
 
 /// What was found of a tenant's runs, and what could not be settled.
@@ -286,7 +297,8 @@ async fn settle_claimed(context: &Context, entry: &Entry, run: &Run) -> Result<(
         .await
 }
 
-/// Cancels and awaits every statement the dead execution may have begun: none lands after the run's end.
+/// Cancels and awaits every statement the dead execution may have begun: none lands after the run's end. A check's
+/// queries write nothing; they end by their own timeout.
 async fn end_statements(context: &Context, run: &Run) -> Result<(), PortError> {
     let Some(template) = context.gate.templates.by_id(&run.pipeline) else { return Ok(()) };
     for step in &template.steps {

@@ -43,6 +43,12 @@ locals {
       duration = "300s"
       text     = "No tick succeeded in ten minutes: no schedule fires. Look at the Cloud Scheduler job headgate-tick, then at the scheduler's lines of POST /api/v1/scheduler/trigger."
     }
+    "no-queue" = {
+      name     = "Headgate: no pass over the queue"
+      query    = "${format(local.calls, "/api/v1/scheduler/process-queue", "10m")} < 1"
+      duration = "300s"
+      text     = "No pass over the queue ended well in ten minutes: where an end of a run was not told of, its place is not given on. Look at the Cloud Scheduler job headgate-queue."
+    }
     "no-reaper" = {
       name     = "Headgate: no pass of the reaper"
       query    = "${format(local.calls, "/api/v1/scheduler/cleanup-orphaned-pipelines", "30m")} < 1"

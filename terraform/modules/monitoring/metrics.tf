@@ -51,6 +51,7 @@ resource "google_logging_metric" "calls" {
     jsonPayload.service="scheduler"
     jsonPayload.method="POST"
     jsonPayload.path=("/api/v1/scheduler/trigger" OR "/api/v1/scheduler/process-queue" OR "/api/v1/scheduler/cleanup-orphaned-pipelines")
+    jsonPayload.status>=100
   EOT
 
   metric_descriptor {
@@ -134,6 +135,7 @@ resource "google_logging_metric" "admissions" {
     jsonPayload.service="trigger"
     jsonPayload.method="POST"
     jsonPayload.path=~"^(/api/v1/pipelines/(run|backfill)/|/internal/run-requests$)"
+    jsonPayload.status>=100
   EOT
 
   metric_descriptor {

@@ -44,9 +44,18 @@ impl Ledger for State {
             .label("tenant", tenant)
             .bind("tenant", tenant.as_str())
             .bind("now", self.clock.now());
-        let once = self.client.once(&format!("onboard-{tenant}-ledger"), 1, &statement).await?;
-        let made = once.mine && once.ran.changed == 1;
-        Ok(if made { Ensured::Created } else { Ensured::Existed })
+        let (base, mut first) = (format!("onboard-{tenant}-ledger"), 1);
+        loop {
+            let once = self.client.once(&base, first, &statement).await?;
+            if once.mine && once.ran.changed == 1 {
+                return Ok(Ensured::Created);
+            }
+            if self.row(tenant).await?.is_some() {
+                return Ok(Ensured::Existed);
+            }
+            // A job outlives its row: one that was lost with its table is made anew, under the next id.
+            first = once.number + 1;
+        }
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Vec<Answer>, PortError> {

@@ -90,9 +90,15 @@ impl Tenants for State {
             .bind("status", profile.status.as_str())
             .bind("plan", profile.subscription_plan.as_str())
             .bind("at", profile.created_at);
-        self.client.once(&format!("onboard-{tenant}-profile"), 1, &statement).await?;
-        let stored = self.tenant(tenant).await?;
-        stored.map(|t| t.profile).ok_or_else(|| PortError::NotFound(format!("tenant {tenant}")))
+        let (base, mut first) = (format!("onboard-{tenant}-profile"), 1);
+        loop {
+            let once = self.client.once(&base, first, &statement).await?;
+            if let Some(stored) = self.tenant(tenant).await? {
+                return Ok(stored.profile);
+            }
+            // A job outlives its row: one that was lost with its table is made anew, under the next id.
+            first = once.number + 1;
+        }
     }
 
     async fn activate(&self, tenant: &TenantId) -> Result<bool, PortError> {
@@ -105,15 +111,20 @@ impl Tenants for State {
         let tenant = &new.tenant_id;
         let statement = of("subscription_create", CREATE_SUBSCRIPTION, tenant);
         let statement = bind_subscription(statement, "", new);
-        self.client.once(&format!("onboard-{tenant}-subscription"), 1, &statement).await?;
-        let statement = of(
+        let read = of(
             "subscription",
             "SELECT * FROM tenants.tenant_subscriptions WHERE tenant_id = @tenant",
             tenant,
         );
-        let ran = self.client.run(&statement).await?;
-        let stored = Record::all(&ran.rows).next().map(|row| subscription(&row));
-        stored.unwrap_or_else(|| Err(PortError::NotFound(format!("subscription of {tenant}"))))
+        let (base, mut first) = (format!("onboard-{tenant}-subscription"), 1);
+        loop {
+            let once = self.client.once(&base, first, &statement).await?;
+            let ran = self.client.run(&read).await?;
+            if let Some(stored) = Record::all(&ran.rows).next() {
+                return subscription(&stored);
+            }
+            first = once.number + 1;
+        }
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<TenantRecord>, PortError> {
@@ -147,9 +158,16 @@ impl Tenants for State {
 
     async fn put_first_key(&self, key: &KeyRecord) -> Result<FirstKey, PortError> {
         let add = bind_key(of("key_first", ADD_KEY, &key.tenant_id), key);
-        let once = self.client.once(&format!("onboard-{}-key", key.tenant_id), 1, &add).await?;
-        if once.mine && once.ran.changed == 1 {
-            return Ok(FirstKey::Stored);
+        let (base, mut first) = (format!("onboard-{}-key", key.tenant_id), 1);
+        loop {
+            let once = self.client.once(&base, first, &add).await?;
+            if once.mine && once.ran.changed == 1 {
+                return Ok(FirstKey::Stored);
+            }
+            if !self.keys(&key.tenant_id).await?.is_empty() {
+                break;
+            }
+            first = once.number + 1;
         }
         let _turn = self.tenants.lock().await;
         let replace = bind_key(of("key_replace", REPLACE_UNSEEN, &key.tenant_id), key);

@@ -15,6 +15,8 @@ pub struct Aims(Mutex<Inner>);
 struct Inner {
     processes: HashMap<String, u32>,
     aims: HashMap<String, Aim>,
+    /// For the next execution that begins.
+    next: Option<(usize, Phase)>,
 }
 
 struct Aim {
@@ -34,6 +36,24 @@ impl Aims {
     /// Tells which process is behind a door.
     pub fn stands(&self, door: &str, process: u32) {
         self.inner().processes.insert(door.to_owned(), process);
+    }
+
+    /// Tells that no process is behind a door any more.
+    pub fn left(&self, door: &str) {
+        self.inner().processes.remove(door);
+    }
+
+    /// Aims at the execution that begins next, as [`Aims::take`] does at a door.
+    pub fn take_next(&self, at: usize, phase: Phase) {
+        self.inner().next = Some((at, phase));
+    }
+
+    /// A door is opened for an execution that is about to begin.
+    pub fn begins(&self, door: &str) {
+        let next = self.inner().next.take();
+        if let Some((at, phase)) = next {
+            self.take(door, at, phase);
+        }
     }
 
     /// Aims at a door: its process dies at its request number `at`, from 1, counted from now.

@@ -88,6 +88,7 @@ pub fn begin(
             }
             std::thread::sleep(LOOK);
         }
+        aims.left(&run);
         let (status, _) = program.ended(GRACE).unwrap();
         all.ended().push(Ended { run, code: status.code() });
         // Only now is the execution over for whoever asks after it.

@@ -16,13 +16,23 @@ pub(super) async fn reaper_dies(world: &mut World, tenant: &Tenant) -> usize {
     let mut points = 0;
     for phase in PHASES {
         for at in places(phase) {
-            // Dies once it has claimed the run.
+            // Dies in its work, once it has claimed the run.
+            world.deployment.aims.take_next(8, Phase::After);
             let (_, answer) =
                 world.trigger(tenant, &format!("reaped-{phase:?}-{at}")).await.unwrap();
             let run = run_of(&answer);
-            world.deployment.aims.take(&run, 8, Phase::After);
             world.execution_ended(&run).await;
             assert!(world.deployment.aims.leave(&run), "the execution was to die");
+            let claimed = format!(
+                "SELECT COUNT(*) FROM {}.x_meta_pipeline_runs WHERE pipeline_logging_id = '{run}' AND claimed_at IS NOT \
+                 NULL",
+                tenant.id
+            );
+            assert_eq!(
+                world.deployment.bigquery.count(&claimed).await,
+                1,
+                "{run} was to be claimed"
+            );
 
             world.deployment.aims.take("scheduler", at, phase);
             let first = world.pass("cleanup-orphaned-pipelines").await;
@@ -149,10 +159,10 @@ pub(super) async fn job_dies(world: &mut World, tenant: &Tenant) -> usize {
     for phase in PHASES {
         for at in places(phase) {
             let key = format!("worked-{phase:?}-{at}");
+            world.deployment.aims.take_next(at, phase);
             let (status, answer) = world.trigger(tenant, &key).await.unwrap();
             assert_eq!(status, 200, "{answer}");
             let run = run_of(&answer);
-            world.deployment.aims.take(&run, at, phase);
             world.execution_ended(&run).await;
             let was_killed = world.deployment.aims.leave(&run);
             sound::holds(&world.state, &tenant.id).await;

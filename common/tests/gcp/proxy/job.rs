@@ -42,11 +42,11 @@ impl Stage {
 }
 
 /// Takes a job in and answers that it is pending.
-pub(super) fn insert(shared: &Arc<Shared>, uri: &Uri, body: &Value) -> Response {
+pub(super) fn insert(shared: &Arc<Shared>, door: Arc<str>, uri: &Uri, body: &Value) -> Response {
     let text = |at: &str| body.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
     let id = text("/jobReference/jobId");
     let label = text("/configuration/labels/statement");
-    let statement = Statement::read(&label, &text("/configuration/query/query"));
+    let statement = Statement::read(door, &label, &text("/configuration/query/query"));
     if statement.refused {
         let message = "Correlated Subquery is unsupported in MERGE conditions and actions.";
         return error(400, "invalidQuery", message);

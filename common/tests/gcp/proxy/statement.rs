@@ -1,5 +1,7 @@
 //! What a statement is and what it touches, told from its words.
 
+use std::sync::Arc;
+
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -16,6 +18,8 @@ pub enum Kind {
 /// A statement that was sent.
 #[derive(Debug, Clone)]
 pub struct Statement {
+    /// The door it came through.
+    pub door: Arc<str>,
     /// Its label `statement`.
     pub label: String,
     /// What it does.
@@ -28,7 +32,7 @@ pub struct Statement {
 
 impl Statement {
     /// Reads a statement.
-    pub fn read(label: &str, sql: &str) -> Self {
+    pub fn read(door: Arc<str>, label: &str, sql: &str) -> Self {
         let code: String = sql
             .lines()
             .map(|line| line.split("--").next().unwrap_or_default())
@@ -54,7 +58,7 @@ impl Statement {
         };
         let table = words.get(at).map(|name| name.replace('`', "")).unwrap_or_default();
         let refused = is(0, "MERGE") && has_subquery_after_source(&code);
-        Self { label: label.to_owned(), kind, table, refused }
+        Self { door, label: label.to_owned(), kind, table, refused }
     }
 
     /// Whether it is about the control dataset.
@@ -107,7 +111,7 @@ fn statements_are_told_by_their_words() {
         ),
     ];
     for (sql, kind, table, refused) in cases {
-        let statement = Statement::read("x", sql);
+        let statement = Statement::read("".into(), "x", sql);
         assert_eq!(
             (statement.kind, statement.table.as_str(), statement.refused),
             (kind, table, refused),

@@ -3,6 +3,7 @@
 use common::pipeline::{Check, CheckAction, Step};
 use common::run::CheckResult;
 use common::warehouse::{JobId, JobOptions, Query, Rows};
+use tokio::time::{Instant, sleep};
 
 use super::{Done, Job, TryError};
 
@@ -17,8 +18,9 @@ impl Job<'_> {
         options: &JobOptions,
     ) -> Result<Done, TryError> {
         let mut done = Done::default();
+        let deadline = Instant::now() + step.timeout;
         for check in &action.checks {
-            let options = part(options, &check.id);
+            let options = part(options, &check.id, deadline);
             let (result, bytes) = self.check(step, check, action.max_bytes, &options).await?;
             done.bytes += bytes;
             done.checks.push(result);
@@ -44,13 +46,15 @@ impl Job<'_> {
     ) -> Result<(CheckResult, u64), TryError> {
         let context = self.recorder.context;
         let compiled = check.compile(&self.run.tenant_id.dataset(), self.params);
-        let (rows, mut bytes) = self.look(&compiled.observe, max_bytes, options).await?;
+        let deadline = Instant::now() + options.timeout;
+        let (rows, mut bytes) = self.look(step, &compiled.observe, max_bytes, options).await?;
         let checked_at = context.clock.now();
         let verdict =
             check.judge(&rows, checked_at).map_err(|error| TryError::Data(error.to_string()))?;
         let mut failing_keys = Vec::new();
         if let Some(sample) = compiled.sample.filter(|_| !verdict.passed) {
-            let (rows, read) = self.look(&sample, max_bytes, &part(options, "rows")).await?;
+            let (rows, read) =
+                self.look(step, &sample, max_bytes, &part(options, "rows", deadline)).await?;
             bytes += read;
             failing_keys = rows.rows.iter().map(|row| key(&rows.columns, row)).collect();
         }
@@ -73,22 +77,35 @@ impl Job<'_> {
         Ok((result, bytes))
     }
 
-    /// Runs a query that the guard admits; answers its rows and the bytes it read.
+    /// Runs a query that the guard admits; answers its rows and the bytes it read. One that is not awaited to its end
+    /// is cancelled.
     async fn look(
         &self,
+        step: &Step,
         query: &Query,
         max_bytes: Option<u64>,
         options: &JobOptions,
     ) -> Result<(Rows, u64), TryError> {
-        let reserved = self.admitted(query, max_bytes).await?;
-        let rows = self.recorder.context.warehouse.query(query, Some(options)).await?;
-        Ok((rows, reserved.spend()))
+        let work = async {
+            let reserved = self.admitted(query, max_bytes).await?;
+            let rows = self.recorder.context.warehouse.query(query, Some(options)).await?;
+            Ok((rows, reserved.spend()))
+        };
+        let interrupted = tokio::select! {
+            biased;
+            () = sleep(options.timeout) => TryError::Timeout(step.timeout.as_secs()),
+            () = self.halt.cancelled() => TryError::Halted,
+            done = work => return done,
+        };
+        self.end(&options.id).await?;
+        Err(interrupted)
     }
 }
 
-/// The options of one of the statements of a step.
-fn part(options: &JobOptions, name: &str) -> JobOptions {
-    JobOptions { id: JobId(format!("{}-{name}", options.id)), ..options.clone() }
+/// The options of one of the statements of a step, which has until then.
+fn part(options: &JobOptions, name: &str, deadline: Instant) -> JobOptions {
+    let timeout = deadline.saturating_duration_since(Instant::now());
+    JobOptions { id: JobId(format!("{}-{name}", options.id)), timeout, ..options.clone() }
 }
 
 /// A failing row by its key: `name=value, name=value`, cut where it is long.
