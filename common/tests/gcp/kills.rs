@@ -211,6 +211,12 @@ async fn whoever_dies_anywhere_breaks_nothing() {
             sleep(Duration::from_secs(1)).await;
         }
         sound::ended_well(&world.state, &world.deployment.bigquery, &tenant.id).await;
+        let failed = "SELECT COUNT(*) FROM {}.x_meta_pipeline_runs WHERE status != 'COMPLETED'";
+        let failed = failed.replace("{}", tenant.id.as_str());
+        let failed = world.deployment.bigquery.count(&failed).await;
+        // Nothing of an execution's own was killed over these.
+        let fails = ["reaped_0", "worked_0"].contains(&tenant.id.as_str());
+        assert!(fails || failed == 0, "{}: {failed} runs did not complete", tenant.id);
     }
     for (program, points) in killed {
         assert!(points >= 2, "{program}: {points}");
