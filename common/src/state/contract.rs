@@ -32,11 +32,13 @@ pub fn noon() -> DateTime<Utc> {
     "2026-03-04T12:00:00Z".parse().unwrap()
 }
 
-fn tenant(name: &str) -> TenantId {
+/// A tenant's id.
+pub fn tenant(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
 }
 
-fn profile(name: &str) -> Profile {
+/// A profile that is being provisioned.
+pub fn profile(name: &str) -> Profile {
     Profile {
         tenant_id: tenant(name),
         company_name: "Contract & Söhne".to_owned(),

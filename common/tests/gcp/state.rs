@@ -5,6 +5,8 @@ use common::gcp::Access;
 use common::gcp::bigquery::{Client, Place};
 use common::gcp::state::State;
 use common::state::contract;
+use common::state::{Ledger, Tenants};
+use common::warehouse::Ensured;
 use tokio::sync::OnceCell;
 
 use crate::judges::{BigQueryEmulator, TURN};
@@ -86,6 +88,28 @@ keeps! {
     tenants::an_unseen_key_is_replaced,
     tenants::one_first_key_is_left,
     tenants::rotation_and_revocation,
+}
+
+/// A job's id is taken for good: what a table lost is made under the next one.
+#[tokio::test]
+async fn what_was_lost_is_made_anew_by_the_same_onboarding() {
+    let _turn = TURN.lock().await;
+    let state = shared().await;
+    let tenant = contract::tenant("lost");
+    let (profile, subscription) = (contract::profile("lost"), contract::subscription("lost"));
+    for _ in 0..2 {
+        for round in [Ensured::Created, Ensured::Existed] {
+            assert_eq!(state.create_profile(&profile).await.unwrap(), profile);
+            assert_eq!(state.create_subscription(&subscription).await.unwrap(), subscription);
+            assert_eq!(Ledger::create(&state, &tenant).await.unwrap(), round);
+        }
+        let emulator = EMULATOR.get().unwrap();
+        for table in ["tenant_profiles", "tenant_subscriptions", "tenant_run_ledger"] {
+            emulator
+                .sql(&format!("DELETE FROM tenants.{table} WHERE tenant_id = '{tenant}'"))
+                .await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -149,6 +149,18 @@ async fn a_step_that_hangs_is_cancelled_tried_again_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_that_hangs_is_cancelled_tried_again_and_then_given_up() {
+    let scene = Scene::new();
+    scene.checks_hang();
+    assert_eq!(scene.execute().await, Exit::Template);
+    assert_eq!(scene.ending(), failure(FailureKind::Step));
+    let ids = scene.jobs();
+    let checks: Vec<_> = ids.iter().filter(|id| id.ends_with("-rows")).collect();
+    assert_eq!(checks.len(), 3, "{ids:?}");
+    assert!(checks.iter().all(|id| matches!(scene.state(id), JobState::Failed(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_outlives_its_timeout_is_timed_out_and_nothing_of_it_runs_on() {
     let scene = Scene::new();
     scene.change(|run| run.timeout = Duration::from_secs(5));

@@ -76,6 +76,7 @@ struct Stage {
     jobs: Vec<(String, JobState)>,
     reads: (TableRef, u64),
     observed: i64,
+    checks_hang: bool,
     cannot_cancel: bool,
     lose_answer: bool,
     log: Vec<StepLog>,
@@ -135,6 +136,7 @@ impl Scene {
             jobs: Vec::new(),
             reads: ("acme.lines".parse().unwrap(), 100),
             observed: 0,
+            checks_hang: false,
             cannot_cancel: false,
             lose_answer: false,
             log: Vec::new(),
@@ -167,6 +169,10 @@ impl Scene {
 
     pub(crate) fn observes(&self, violations: i64) {
         self.stage().observed = violations;
+    }
+
+    pub(crate) fn checks_hang(&self) {
+        self.stage().checks_hang = true;
     }
 
     pub(crate) fn cannot_cancel(&self) {
