@@ -9,7 +9,7 @@ locals {
 
   # The accounts, the key and the secret of the bootstrap, by their names.
   account = {
-    for name in ["onboard", "trigger", "scheduler", "pipeline", "push", "clock", "operator", "build"] :
+    for name in ["onboard", "trigger", "scheduler", "pipeline", "push", "clock", "operator", "apply"] :
     name => "headgate-${name}@${var.project_id}.iam.gserviceaccount.com"
   }
   kms_key     = "projects/${var.project_id}/locations/${var.region}/keyRings/headgate/cryptoKeys/api-keys"
@@ -45,7 +45,7 @@ module "control_plane" {
   project_id          = var.project_id
   location            = var.bigquery_location
   tables_dir          = "${path.module}/../configs/tables/tenants"
-  owners              = [local.account["build"]]
+  owners              = [local.account["apply"]]
   writers             = [local.account["onboard"], local.account["trigger"], local.account["scheduler"]]
   deletion_protection = var.deletion_protection
   labels              = local.labels

@@ -67,6 +67,7 @@ module "registry" {
   project_id = var.project_id
   region     = var.region
   writers    = ["serviceAccount:headgate-build@${var.project_id}.iam.gserviceaccount.com"]
+  readers    = ["serviceAccount:headgate-apply@${var.project_id}.iam.gserviceaccount.com"]
   labels     = local.labels
 
   depends_on = [google_project_service.needed, module.accounts]

@@ -34,7 +34,7 @@ variable "operators" {
 }
 
 variable "approvers" {
-  description = "Who approves builds that apply: IAM members."
+  description = "Who approves builds that apply, and reads the plans: IAM members."
   type        = list(string)
   default     = []
 

@@ -72,10 +72,11 @@ fn a_script_reads_what_its_step_is_told() {
 
 #[test]
 fn a_build_has_an_account_of_its_own_and_logs_without_a_bucket() {
-    for name in BUILDS {
+    for (name, account) in BUILDS.into_iter().zip(["headgate-build", "headgate-apply"]) {
         let build = build(name);
-        let account = build["serviceAccount"].as_str().unwrap();
-        assert!(account.starts_with("projects/$PROJECT_ID/serviceAccounts/headgate-"), "{account}");
+        let account = format!("{account}@$PROJECT_ID.iam.gserviceaccount.com");
+        let account = format!("projects/$PROJECT_ID/serviceAccounts/{account}");
+        assert_eq!(build["serviceAccount"], account, "{name}");
         assert_eq!(build["options"]["logging"], "CLOUD_LOGGING_ONLY", "{name}");
     }
 }

@@ -8,7 +8,8 @@ locals {
     push      = "Headgate: Pub/Sub pushes as this account"
     clock     = "Headgate: Cloud Scheduler calls as this account"
     operator  = "Headgate: operators call as this account"
-    build     = "Headgate: Cloud Build builds and deploys as this account"
+    build     = "Headgate: Cloud Build tests, builds and plans as this account"
+    apply     = "Headgate: Cloud Build applies plans as this account"
   }
 }
 

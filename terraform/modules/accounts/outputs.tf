@@ -1,5 +1,5 @@
 output "members" {
-  description = "The accounts as IAM members: onboard, trigger, scheduler, pipeline, push, clock, operator, build."
+  description = "The accounts as IAM members: onboard, trigger, scheduler, pipeline, push, clock, operator, build, apply."
   value       = local.member
 }
 

@@ -38,3 +38,13 @@ resource "google_artifact_registry_repository_iam_member" "writer" {
   role       = "roles/artifactregistry.writer"
   member     = each.value
 }
+
+resource "google_artifact_registry_repository_iam_member" "reader" {
+  for_each = toset(var.readers)
+
+  project    = var.project_id
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.reader"
+  member     = each.value
+}

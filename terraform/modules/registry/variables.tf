@@ -20,6 +20,12 @@ variable "writers" {
   default     = []
 }
 
+variable "readers" {
+  description = "IAM members that deploy images: Cloud Run asks that whoever names an image may read it."
+  type        = list(string)
+  default     = []
+}
+
 variable "labels" {
   description = "Labels of the repository."
   type        = map(string)
