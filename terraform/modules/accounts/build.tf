@@ -88,11 +88,23 @@ resource "google_project_iam_member" "apply" {
   member  = local.member["apply"]
 }
 
-# It owns the dataset `tenants`, which it makes, and no other.
+# It owns the dataset `tenants`, which it makes, and no other. By the dataset's own list it would own it only once it is
+# there; to make a dataset together with its list asks for the right to set that list.
 resource "google_project_iam_member" "apply_dataset" {
   project = var.project_id
   role    = google_project_iam_custom_role.dataset_creator.name
   member  = local.member["apply"]
+}
+
+resource "google_project_iam_member" "apply_dataset_owner" {
+  project = var.project_id
+  role    = "roles/bigquery.dataOwner"
+  member  = local.member["apply"]
+
+  condition {
+    title      = "dataset tenants only"
+    expression = "resource.name == \"${local.tenants}\" || resource.name.startsWith(\"${local.tenants}/\")"
+  }
 }
 
 resource "google_service_account_iam_member" "apply" {

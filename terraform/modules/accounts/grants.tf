@@ -9,8 +9,8 @@ resource "google_project_iam_member" "statements" {
   member  = local.member[each.key]
 }
 
-# Onboarding makes a dataset for each tenant, with an access list that names its own account as a writer. This role gives
-# nothing on any other: no reading, no writing, no deleting. With `get` it tells a dataset that is somebody else's by its labels.
+# Onboarding makes a dataset for each tenant. Who makes a dataset owns it; this role gives nothing on any other: no
+# reading, no writing, no deleting. With `get` it tells a dataset that is somebody else's by its labels.
 resource "google_project_iam_custom_role" "dataset_creator" {
   project     = var.project_id
   role_id     = "headgateDatasetCreator"

@@ -43,8 +43,9 @@ impl BigQuery {
         Self { client, writers: Vec::new() }
     }
 
-    /// Who may write the datasets that are made from here on, by e-mail address; the project's owners own them. Where
-    /// nobody is named, BigQuery's own rule says who may do what in a new dataset.
+    /// Who may write the datasets that are ensured from here on, by e-mail address; whoever made one owns it, as the
+    /// project's owners do, and nobody else has access. Where nobody is named, BigQuery's own rule for a new dataset
+    /// stays.
     #[must_use]
     pub fn written_by(mut self, writers: Vec<String>) -> Self {
         self.writers = writers;

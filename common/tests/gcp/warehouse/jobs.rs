@@ -156,9 +156,29 @@ async fn a_dataset_is_labelled_and_located() {
     let writers = ["trigger@p.iam.gserviceaccount.com", "pipeline@p.iam.gserviceaccount.com"];
     let warehouse = warehouse.written_by(writers.map(str::to_owned).into());
     let name = common::warehouse::DatasetName::parse("j_access").unwrap();
-    warehouse.ensure_dataset(&name, &labels).await.unwrap();
-    let access = &resource("datasets/j_access").await["access"];
-    let writer = |account| serde_json::json!({"role": "WRITER", "userByEmail": account});
-    let owners = serde_json::json!({"role": "OWNER", "specialGroup": "projectOwners"});
-    assert_eq!(*access, serde_json::json!([writer(writers[0]), writer(writers[1]), owners]));
+    // As BigQuery makes a dataset that is given no list.
+    let url = format!("{}/bigquery/v2/projects/local/datasets", super::emulator().await.url);
+    let owners = [
+        serde_json::json!({"role": "OWNER", "specialGroup": "projectOwners"}),
+        serde_json::json!({"role": "OWNER", "userByEmail": "onboard@p.iam.gserviceaccount.com"}),
+    ];
+    let body = serde_json::json!({
+        "datasetReference": {"projectId": "local", "datasetId": "j_access"},
+        "labels": labels,
+        "access": [
+            {"role": "WRITER", "specialGroup": "projectWriters"},
+            owners[0],
+            owners[1],
+            {"role": "READER", "specialGroup": "projectReaders"},
+        ],
+    });
+    let made = crate::judges::http().post(url).json(&body).send().await.unwrap();
+    assert!(made.status().is_success(), "{}", made.status());
+    for _ in 0..2 {
+        warehouse.ensure_dataset(&name, &labels).await.unwrap();
+        let access = &resource("datasets/j_access").await["access"];
+        let writer = |account| serde_json::json!({"role": "WRITER", "userByEmail": account});
+        let [one, two] = writers.map(writer);
+        assert_eq!(*access, serde_json::json!([owners[0], owners[1], one, two]));
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use google_cloud_bigquery_v2::model::get_dataset_request::DatasetView;
 use google_cloud_bigquery_v2::model::{Access, Dataset, DatasetReference, Table};
 use google_cloud_gax::options::RequestOptionsBuilder;
 
@@ -24,7 +25,6 @@ impl BigQuery {
         let dataset = Dataset::new()
             .set_dataset_reference(self.dataset_reference(name))
             .set_location(&place.location)
-            .set_access(access(&self.writers))
             .set_labels(labels.clone());
         let made = self
             .client
@@ -38,15 +38,72 @@ impl BigQuery {
                     .send()
             })
             .await;
-        match made {
-            Ok(_) => Ok(Ensured::Created),
+        let ensured = match made {
+            Ok(_) => Ensured::Created,
             Err(PortError::AlreadyExists(_)) => match self.labels(name).await? {
-                Some(found) if found == *labels => Ok(Ensured::Existed),
-                Some(_) => Err(PortError::Conflict(format!("the dataset {name} has other labels"))),
-                None => Err(PortError::Conflict(format!("the dataset {name} came and went"))),
+                Some(found) if found == *labels => Ensured::Existed,
+                Some(_) => {
+                    return Err(PortError::Conflict(format!(
+                        "the dataset {name} has other labels"
+                    )));
+                }
+                None => {
+                    return Err(PortError::Conflict(format!("the dataset {name} came and went")));
+                }
             },
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        if !self.writers.is_empty() {
+            self.let_write(name).await?;
         }
+        Ok(ensured)
+    }
+
+    /// Lets the writers write a dataset of ours, and nobody else but who owns it. It is a request of its own: who makes
+    /// a dataset owns it, but one that is made together with an access list asks for a right over all of the project's:
+    /// <https://docs.cloud.google.com/bigquery/docs/dataset-access-control>.
+    async fn let_write(&self, name: &DatasetName) -> Result<(), PortError> {
+        let what = format!("the access to the dataset {name}");
+        let found = self.client.again(&what, || self.look_at(name, DatasetView::Full)).await?;
+        let writers = || {
+            self.writers.iter().map(|who| Access::new().set_role("WRITER").set_user_by_email(who))
+        };
+        if writers().all(|writer| found.access.contains(&writer)) {
+            return Ok(());
+        }
+        let owners = found.access.into_iter().filter(|access| access.role == "OWNER");
+        let dataset = Dataset::new().set_access(owners.chain(writers()));
+        let place = self.client.place();
+        let patched = self
+            .client
+            .again(&what, || {
+                self.client
+                    .datasets()
+                    .patch_dataset()
+                    .set_project_id(&place.project)
+                    .set_dataset_id(name.as_str())
+                    .set_dataset(dataset.clone())
+                    .with_attempt_timeout(CALL)
+                    .send()
+            })
+            .await;
+        patched.map(|_| ())
+    }
+
+    async fn look_at(
+        &self,
+        name: &DatasetName,
+        view: DatasetView,
+    ) -> Result<Dataset, google_cloud_gax::error::Error> {
+        self.client
+            .datasets()
+            .get_dataset()
+            .set_project_id(&self.client.place().project)
+            .set_dataset_id(name.as_str())
+            .set_dataset_view(view)
+            .with_attempt_timeout(CALL)
+            .send()
+            .await
     }
 
     pub(super) async fn labels(
@@ -55,15 +112,7 @@ impl BigQuery {
     ) -> Result<Option<BTreeMap<String, String>>, PortError> {
         let asked = self
             .client
-            .again(&format!("the dataset {name}"), || {
-                self.client
-                    .datasets()
-                    .get_dataset()
-                    .set_project_id(&self.client.place().project)
-                    .set_dataset_id(name.as_str())
-                    .with_attempt_timeout(CALL)
-                    .send()
-            })
+            .again(&format!("the dataset {name}"), || self.look_at(name, DatasetView::Metadata))
             .await;
         match asked {
             Ok(dataset) => Ok(Some(dataset.labels.into_iter().collect())),
@@ -152,15 +201,4 @@ impl BigQuery {
 /// What a table of another project answers where it would be written.
 pub(super) fn elsewhere(table: &TableRef) -> PortError {
     PortError::PermissionDenied(format!("{table} is in another project and is not written"))
-}
-
-/// The access list of a new dataset: none for no writers, so that BigQuery's own rule holds.
-fn access(writers: &[String]) -> Vec<Access> {
-    if writers.is_empty() {
-        return Vec::new();
-    }
-    let writers =
-        writers.iter().map(|account| Access::new().set_role("WRITER").set_user_by_email(account));
-    let owners = Access::new().set_role("OWNER").set_special_group("projectOwners");
-    writers.chain([owners]).collect()
 }
