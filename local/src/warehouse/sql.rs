@@ -38,6 +38,8 @@ mod segment;
 mod select;
 mod subquery;
 mod typed;
+mod wildcard;
+mod windows;
 
 use refusal::{invalid, unsupported};
 use relation::Relation;

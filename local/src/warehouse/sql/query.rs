@@ -291,7 +291,8 @@ pub(super) fn group_key(value: Typed, span: super::Span) -> Result<Expr, PortErr
     }
 }
 
-fn sortable(value: Typed, span: super::Span) -> Result<Expr, PortError> {
+/// A value as a key of sorting: a number made of its bits for a FLOAT64.
+pub(super) fn sortable(value: Typed, span: super::Span) -> Result<Expr, PortError> {
     match &value.kind {
         DataType::Float64 => Ok(call("SORT KEY", vec![value], span)?.expr),
         DataType::Struct(_) | DataType::Array(_) | DataType::Json => {
