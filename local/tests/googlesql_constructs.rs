@@ -107,3 +107,39 @@ async fn wildcards_leave_out_and_replace() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn sets_compare_rows_by_value() {
+    answered(&[
+        ("SELECT v FROM d.t EXCEPT DISTINCT SELECT 20 ORDER BY v", &["[null]", "[10]"]),
+        ("SELECT v, g FROM d.t INTERSECT DISTINCT SELECT NULL, 'b'", &["[null,\"b\"]"]),
+        ("SELECT v FROM d.t EXCEPT DISTINCT SELECT v FROM d.t WHERE v IS NULL ORDER BY 1", &["[10]", "[20]"]),
+        ("SELECT v FROM d.t EXCEPT DISTINCT SELECT v FROM d.t WHERE FALSE ORDER BY 1", &["[null]", "[10]", "[20]"]),
+        ("SELECT v FROM d.t WHERE FALSE INTERSECT DISTINCT SELECT v FROM d.t", &[]),
+        // Both zeros are one, and the types widen.
+        ("SELECT f FROM d.t INTERSECT DISTINCT SELECT 0", &["[0.0]"]),
+        ("SELECT id FROM d.t EXCEPT DISTINCT SELECT 1.0 EXCEPT DISTINCT SELECT 2 ORDER BY id", &["[3.0]", "[4.0]"]),
+        (
+            "SELECT id FROM d.t EXCEPT DISTINCT (SELECT 1 UNION ALL SELECT 4) ORDER BY id DESC LIMIT 1",
+            &["[3]"],
+        ),
+        ("SELECT COUNT(*) FROM (SELECT 1 AS x UNION ALL SELECT 1 UNION ALL SELECT 1)", &["[3]"]),
+        (
+            "WITH a AS (SELECT id FROM d.t) SELECT id FROM a INTERSECT DISTINCT SELECT id + 2 FROM a ORDER BY id",
+            &["[3]", "[4]"],
+        ),
+    ])
+    .await;
+    refused(&[
+        ("SELECT 1 EXCEPT ALL SELECT 1", "EXCEPT ALL at 1:"),
+        ("SELECT 1 INTERSECT ALL SELECT 1", "INTERSECT ALL at 1:"),
+        ("SELECT 1 EXCEPT SELECT 1", "EXCEPT"),
+        ("SELECT 1 EXCEPT DISTINCT SELECT 1, 2", "EXCEPT of 1 and of 2 columns"),
+        ("SELECT 1 INTERSECT DISTINCT SELECT 'x'", "no common type"),
+        ("SELECT s FROM d.t EXCEPT DISTINCT SELECT s FROM d.t", "grouping by a STRUCT"),
+        ("SELECT 1 UNION ALL SELECT 2 UNION DISTINCT SELECT 2", "needs parentheses"),
+        ("SELECT 1 UNION ALL SELECT 2 INTERSECT DISTINCT SELECT 2", "needs parentheses"),
+        ("SELECT 1 EXCEPT DISTINCT SELECT 2 INTERSECT DISTINCT SELECT 2", "needs parentheses"),
+    ])
+    .await;
+}

@@ -36,6 +36,7 @@ mod run;
 mod scope;
 mod segment;
 mod select;
+mod sets;
 mod subquery;
 mod typed;
 mod wildcard;
