@@ -143,3 +143,47 @@ async fn sets_compare_rows_by_value() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn values_are_collected_in_order() {
+    answered(&[
+        (
+            "SELECT ARRAY_AGG(id ORDER BY id DESC), ARRAY_AGG(id ORDER BY v DESC, id LIMIT 2), ARRAY_AGG(DISTINCT v IGNORE NULLS ORDER BY v DESC), \
+             ARRAY_AGG(v IGNORE NULLS ORDER BY id), ARRAY_AGG(id ORDER BY f, id) FROM d.t",
+            &["[[4,3,2,1],[2,1],[20,10],[10,20,10],[4,2,3,1]]"],
+        ),
+        (
+            "SELECT STRING_AGG(g ORDER BY id), STRING_AGG(g, '|' ORDER BY g, id LIMIT 2), STRING_AGG(DISTINCT g, '' ORDER BY g), \
+             STRING_AGG(CAST(v AS STRING) ORDER BY v NULLS LAST, id) FROM d.t",
+            &["[\"b,a,b\",\"a|b\",\"ab\",\"10,10,20\"]"],
+        ),
+        (
+            "SELECT g, ARRAY_AGG(id ORDER BY id) AS ids, STRING_AGG(g) FROM d.t GROUP BY g ORDER BY g",
+            &["[null,[4],null]", "[\"a\",[2],\"a\"]", "[\"b\",[1,3],\"b,b\"]"],
+        ),
+        ("SELECT ARRAY_AGG(id) IS NULL, STRING_AGG(g) IS NULL FROM d.t WHERE FALSE", &["[true,true]"]),
+        ("SELECT ARRAY_AGG(v IGNORE NULLS) IS NULL FROM d.t WHERE v IS NULL", &["[true]"]),
+        (
+            "SELECT id FROM (SELECT ARRAY_AGG(id ORDER BY id) AS ids FROM d.t), UNNEST(ids) AS id ORDER BY id DESC LIMIT 1",
+            &["[4]"],
+        ),
+    ])
+    .await;
+    refused(&[
+        ("SELECT ARRAY_AGG(v) FROM d.t", "an array with a NULL element"),
+        ("SELECT ARRAY_AGG(labels) FROM d.t", "there is no array of arrays at 1:8"),
+        ("SELECT ARRAY_AGG(DISTINCT s) FROM d.t", "grouping by a STRUCT"),
+        ("SELECT ARRAY_AGG(DISTINCT v ORDER BY id) FROM d.t", "takes its value alone at 1:38"),
+        ("SELECT ARRAY_AGG(id LIMIT 0) FROM d.t", "LIMIT takes a constant INT64"),
+        ("SELECT ARRAY_AGG(id LIMIT v) FROM d.t", "LIMIT takes a constant INT64"),
+        ("SELECT ARRAY_AGG(id ORDER BY 1) FROM d.t", "a constant in an aggregate's ORDER BY"),
+        ("SELECT ARRAY_AGG(SUM(v)) FROM d.t", "not allowed in another aggregate"),
+        ("SELECT STRING_AGG(v) FROM d.t", "a value of type INT64 is not a STRING"),
+        ("SELECT STRING_AGG(g, g) FROM d.t", "STRING_AGG with a computed delimiter"),
+        ("SELECT STRING_AGG(g IGNORE NULLS) FROM d.t", "STRING_AGG with IGNORE NULLS"),
+        ("SELECT id FROM d.t WHERE ARRAY_AGG(id) IS NULL", "not allowed in WHERE"),
+        ("SELECT ARRAY_AGG(id) OVER () FROM d.t", "ARRAY_AGG with OVER"),
+        ("SELECT (SELECT STRING_AGG(l.key) FROM UNNEST(labels) AS l) FROM d.t", "over UNNEST"),
+    ])
+    .await;
+}

@@ -20,6 +20,7 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Tokenizer};
 
 mod aggregates;
 mod calls;
+mod collecting;
 mod expr;
 mod from;
 pub(crate) mod functions;

@@ -48,6 +48,9 @@ impl Binder<'_> {
         if let Some(over) = over {
             return self.window_call(&called, args, over, place, span);
         }
+        if matches!(called.as_str(), "ARRAY_AGG" | "STRING_AGG") {
+            return self.collecting(&called, args, place, span);
+        }
         let (distinct, args) = plain_args(&called, args, span)?;
         if let Some(kind) = AggregateKind::named(&called) {
             return self.aggregate(&called, kind, distinct, &args, place, span);
