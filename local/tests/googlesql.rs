@@ -243,7 +243,6 @@ async fn what_is_wrong_or_unknown_is_refused_by_name_and_place() {
         ("SELECT TRUE = TRUE = FALSE", "needs parentheses"),
         ("SELECT NOW()", "the function NOW at 1:8"),
         ("SELECT date_part('year', day) FROM d.t", "the function DATE_PART"),
-        ("SELECT id FROM d.t\nQUALIFY ROW_NUMBER() OVER () = 1", "QUALIFY"),
         ("SELECT id FROM d.t PIVOT (SUM(cost) FOR id IN (1))", "in FROM"),
         ("SELECT * FROM `d.t*`", "wildcard table"),
         ("SELECT * FROM d.INFORMATION_SCHEMA.TABLES", "INFORMATION_SCHEMA"),

@@ -20,6 +20,7 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Tokenizer};
 
 mod aggregates;
 mod calls;
+mod collecting;
 mod expr;
 mod from;
 pub(crate) mod functions;
@@ -36,8 +37,11 @@ mod run;
 mod scope;
 mod segment;
 mod select;
+mod sets;
 mod subquery;
 mod typed;
+mod wildcard;
+mod windows;
 
 use refusal::{invalid, unsupported};
 use relation::Relation;

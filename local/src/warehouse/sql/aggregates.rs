@@ -16,9 +16,12 @@ use datafusion::scalar::ScalarValue;
 use super::refusal::evaluation;
 use crate::warehouse::values::arrow_type;
 
+mod collected;
 mod distinct;
 mod extreme;
 mod total;
+
+pub(crate) use collected::{Collection, Direction};
 
 /// An aggregate function over one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -45,8 +45,11 @@ impl Binder<'_> {
         if odd {
             return Err(unsupported(format!("this form of {called}"), span));
         }
-        if over.is_some() {
-            return Err(unsupported(format!("{called} with OVER"), span));
+        if let Some(over) = over {
+            return self.window_call(&called, args, over, place, span);
+        }
+        if matches!(called.as_str(), "ARRAY_AGG" | "STRING_AGG") {
+            return self.collecting(&called, args, place, span);
         }
         let (distinct, args) = plain_args(&called, args, span)?;
         if let Some(kind) = AggregateKind::named(&called) {
@@ -199,10 +202,13 @@ impl Binder<'_> {
         let [arg] = expressions(called, args, span)?[..] else {
             return Err(invalid(format!("{called} takes one value"), span));
         };
-        let inner = Place { no_aggregates: Some("another aggregate"), ..*place };
+        let inner = Place { no_aggregates: Some("another aggregate"), windows: None, ..*place };
         let value = self.expr(arg, &inner)?;
         if super::select::aggregates(&value.expr) {
             return Err(invalid(format!("{called} of an aggregate"), span));
+        }
+        if super::windows::has_windows(&value.expr) {
+            return Err(invalid(format!("{called} of a window function"), span));
         }
         let Some(result) = kind.result(&value.kind) else {
             let name = value.kind_name();
@@ -219,7 +225,7 @@ fn part(name: &str, called: &str, span: Span) -> Result<dates::Part, PortError> 
 }
 
 /// The arguments of a call without ORDER BY, LIMIT and the like.
-fn plain_args<'e>(
+pub(super) fn plain_args<'e>(
     called: &str,
     args: &'e FunctionArguments,
     span: Span,
@@ -247,7 +253,8 @@ fn plain_args<'e>(
     Ok((distinct, plain))
 }
 
-fn expressions<'e>(
+/// The arguments as expressions.
+pub(super) fn expressions<'e>(
     called: &str,
     args: &[&'e FunctionArgExpr],
     span: Span,

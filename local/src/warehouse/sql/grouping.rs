@@ -11,6 +11,7 @@ use super::relation::{column, filter};
 use super::scope::Scope;
 use super::select::aggregates;
 use super::typed::Typed;
+use super::windows::has_windows;
 use super::{Binder, planned};
 
 impl Binder<'_> {
@@ -46,6 +47,9 @@ impl Binder<'_> {
             let span = self.at(expr);
             if aggregates(&key.expr) {
                 return Err(invalid("GROUP BY an aggregate", span));
+            }
+            if has_windows(&key.expr) {
+                return Err(invalid("GROUP BY a window function", span));
             }
             if replaced.iter().any(|(known, _)| *known == key.expr) {
                 continue;

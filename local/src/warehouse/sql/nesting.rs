@@ -127,7 +127,7 @@ pub(super) fn check_text(tokens: &[TokenWithSpan]) -> Result<(), PortError> {
         match &token.token {
             Token::Comma => level.settle(),
             Token::Word(word) if word.quote_style.is_none() => match word.keyword {
-                Keyword::UNION | Keyword::JOIN => {
+                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => {
                     level.settle();
                     level.unions += 1;
                 }

@@ -5,16 +5,14 @@ use std::rc::Rc;
 use common::port::PortError;
 use common::warehouse::{DataType, Value};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
-use datafusion::sql::sqlparser::ast::{
-    self, LimitClause, OffsetRows, OrderByKind, SetExpr, SetOperator, SetQuantifier,
-};
+use datafusion::sql::sqlparser::ast::{self, LimitClause, OffsetRows, OrderByKind, SetExpr};
 
 use super::functions::call;
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
 use super::rowwise::opaque;
 use super::scope::{Name, Range, Scope, same};
-use super::typed::{Origin, Typed, supertype};
+use super::typed::{Origin, Typed};
 use super::{Binder, Named, planned};
 use crate::warehouse::values::arrow_type;
 
@@ -93,58 +91,6 @@ impl Binder<'_> {
             self.named.push(Named { name, relation: Rc::new(relation) });
         }
         Ok(())
-    }
-
-    fn set(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>) -> Result<Relation, PortError> {
-        let span = self.at(body);
-        match body {
-            SetExpr::Select(select) => self.select(select, &[], outer),
-            SetExpr::Query(query) => self.query(query, outer),
-            SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                let distinct = match (op, set_quantifier) {
-                    (SetOperator::Union, SetQuantifier::All) => false,
-                    (SetOperator::Union, SetQuantifier::Distinct) => true,
-                    _ => return Err(unsupported(format!("{op} {set_quantifier}"), span)),
-                };
-                let left = self.set(left, outer)?;
-                let right = self.set(right, outer)?;
-                let both = self.union(left, right, span)?;
-                if distinct { distinct_rows(both, span) } else { Ok(both) }
-            }
-            SetExpr::Values(_) => Err(unsupported("VALUES", span)),
-            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                Err(unsupported("a statement that changes rows", span))
-            }
-            SetExpr::Table(_) => Err(unsupported("TABLE", span)),
-        }
-    }
-
-    fn union(
-        &mut self,
-        left: Relation,
-        right: Relation,
-        span: super::Span,
-    ) -> Result<Relation, PortError> {
-        if left.columns.len() != right.columns.len() {
-            let (l, r) = (left.columns.len(), right.columns.len());
-            return Err(invalid(format!("UNION of {l} and of {r} columns"), span));
-        }
-        let typed = |o: &Output| Typed::computed(column(&o.column), o.kind.clone());
-        let (mut columns, mut lefts, mut rights) = (Vec::new(), Vec::new(), Vec::new());
-        for (l, r) in left.columns.iter().zip(&right.columns) {
-            let kind = supertype(&[typed(l), typed(r)], span)?;
-            let name = self.fresh(l.name.as_deref().unwrap_or("a column of UNION"));
-            lefts.push(typed(l).coerce(&kind, span)?.expr.alias(&name));
-            rights.push(typed(r).coerce(&kind, span)?.expr.alias(&name));
-            columns.push(Output { name: l.name.clone(), kind, column: name });
-        }
-        let plan = LogicalPlanBuilder::from(project(left.plan, lefts)?)
-            .union(project(right.plan, rights)?)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planned)?;
-        // UNION's schema carries no qualifiers, and the projection keeps it so.
-        let keep = columns.iter().map(|c| column(&c.column)).collect();
-        Ok(Relation { plan: project(plan, keep)?, columns })
     }
 
     /// ORDER BY over a relation's own columns, by name or ordinal.
@@ -291,7 +237,8 @@ pub(super) fn group_key(value: Typed, span: super::Span) -> Result<Expr, PortErr
     }
 }
 
-fn sortable(value: Typed, span: super::Span) -> Result<Expr, PortError> {
+/// A value as a key of sorting: a number made of its bits for a FLOAT64.
+pub(super) fn sortable(value: Typed, span: super::Span) -> Result<Expr, PortError> {
     match &value.kind {
         DataType::Float64 => Ok(call("SORT KEY", vec![value], span)?.expr),
         DataType::Struct(_) | DataType::Array(_) | DataType::Json => {

@@ -5,7 +5,7 @@ use common::warehouse::DataType;
 use datafusion::arrow::array::{Array, AsArray, make_array};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::ast::{Ident, NamedWindowDefinition};
 use std::sync::Arc;
 
 use super::refusal::invalid;
@@ -202,16 +202,39 @@ pub(super) struct Place<'s> {
     pub(super) scope: &'s Scope<'s>,
     /// The clause, where aggregate functions are not allowed in it.
     pub(super) no_aggregates: Option<&'static str>,
+    /// The query's named windows; `None` where window functions are not allowed.
+    pub(super) windows: Windows<'s>,
 }
+
+/// The named windows in sight, where there may be window functions.
+pub(super) type Windows<'s> = Option<&'s [NamedWindowDefinition]>;
 
 impl Scope<'_> {
     /// A clause without aggregate functions.
     pub(super) fn plain(&self, clause: &'static str) -> Place<'_> {
-        Place { scope: self, no_aggregates: Some(clause) }
+        Place { scope: self, no_aggregates: Some(clause), windows: None }
     }
 
     /// A clause with them.
     pub(super) fn aggregating(&self) -> Place<'_> {
-        Place { scope: self, no_aggregates: None }
+        Place { scope: self, no_aggregates: None, windows: None }
+    }
+
+    /// A clause with aggregate and, where `windows` says so, window functions.
+    pub(super) fn windowing<'s>(&'s self, windows: Windows<'s>) -> Place<'s> {
+        Place { scope: self, no_aggregates: None, windows }
+    }
+
+    /// Adds names that give way to FROM's columns: written bare, a name that is both and not the same value is
+    /// refused.
+    pub(super) fn with_lesser(mut self, names: Vec<Name>) -> Self {
+        for lesser in names {
+            match self.resolve(&[Ident::new(&lesser.name)]) {
+                Err(_) => self.aliases.push(lesser),
+                Ok(read) if read == lesser.value => {}
+                Ok(_) => self.doubtful.push(lesser.name),
+            }
+        }
+        self
     }
 }

@@ -31,6 +31,7 @@ use super::rowwise::native;
 use super::scope::{Name, Place, Range, Scope};
 use super::select::aggregates;
 use super::typed::Typed;
+use super::windows::has_windows;
 use super::{Binder, Span};
 use crate::warehouse::values::arrow_type;
 
@@ -69,7 +70,8 @@ impl Binder<'_> {
     ) -> Result<Option<Typed>, PortError> {
         let Some((select, array, alias, offset)) = shape(query) else { return Ok(None) };
         let span = self.at(query);
-        let array = self.expr(array, &Place { no_aggregates: Some("UNNEST"), ..*place })?;
+        let array =
+            self.expr(array, &Place { no_aggregates: Some("UNNEST"), windows: None, ..*place })?;
         let DataType::Array(element_kind) = array.kind.clone() else {
             return Err(invalid(format!("UNNEST of a {}", array.kind_name()), span));
         };
@@ -108,7 +110,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed, PortError> {
         let (mut aggregated, mut plain) = (None, false);
-        for item in self.items(list, scope)? {
+        for item in self.items(list, scope, None)? {
             if aggregates(&item.value.expr) {
                 aggregated = Some(item.value);
             } else {
@@ -133,7 +135,7 @@ impl Binder<'_> {
     ) -> Result<Typed, PortError> {
         let mut aggregates = Vec::new();
         let mut replaced = Vec::new();
-        let mut odd = false;
+        let mut odd = [&array.expr, &output.expr].into_iter().chain(&filter).any(has_windows);
         collect(&output.expr, &mut |call| match kind_of(call) {
             Some((kind, arg, expr)) => {
                 let name = self.fresh("an aggregate");
@@ -143,7 +145,10 @@ impl Binder<'_> {
             None => odd = true,
         });
         if odd {
-            return Err(super::refusal::unsupported("this aggregate over UNNEST", span));
+            return Err(super::refusal::unsupported(
+                "this aggregate or window function over UNNEST",
+                span,
+            ));
         }
         let rewritten = replace(&output.expr, &replaced);
         if !aggregates.is_empty() {
@@ -210,8 +215,7 @@ fn shape(query: &ast::Query) -> Option<Shape<'_>> {
         && select.having.is_none()
         && select.distinct.is_none()
         && select.qualify.is_none()
-        && select.named_window.is_empty()
-        && select.value_table_mode.is_none();
+        && select.named_window.is_empty();
     let [array] = &array_exprs[..] else { return None };
     if !bare || !plain || !from.joins.is_empty() || super::select::has_extras(select) {
         return None;

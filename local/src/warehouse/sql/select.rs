@@ -5,14 +5,15 @@ use common::warehouse::DataType;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{
     self, Distinct, OrderByExpr, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
-    WildcardAdditionalOptions,
 };
 
 use super::query::{at_ordinal, distinct_rows, ordinal, sort};
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, filter, project};
-use super::scope::{Name, Scope};
+use super::scope::{Name, Scope, Windows};
 use super::typed::Typed;
+use super::wildcard::{columns_of, every_column};
+use super::windows::has_windows;
 use super::{Binder, Span};
 
 /// An item of the SELECT list.
@@ -40,15 +41,29 @@ impl Binder<'_> {
             let condition = self.expr(condition, &scope.plain("WHERE"))?;
             plan = filter(plan, condition.coerce(&DataType::Bool, span)?.expr)?;
         }
-        let mut items = self.items(&select.projection, &scope)?;
-        let mut keys = self.order_keys(order, &items, &scope)?;
+        self.check_windows(&select.named_window, &scope)?;
+        let windows = Some(&select.named_window[..]);
+        let mut items = self.items(&select.projection, &scope, windows)?;
+        let mut keys = self.order_keys(order, &items, &scope, windows)?;
         let having = match &select.having {
-            Some(having) => Some(self.having(having, &items, &scope)?),
+            Some(having) => Some(self.condition(having, &items, &scope, None)?),
+            None => None,
+        };
+        let mut qualify = match &select.qualify {
+            Some(qualify) => Some(self.qualify(qualify, &items, &scope, windows)?),
             None => None,
         };
         let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
         after.extend(keys.iter_mut());
+        after.extend(qualify.iter_mut());
         plan = self.grouped(plan, &select.group_by, &scope, after, &select.projection, having)?;
+        let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
+        after.extend(keys.iter_mut());
+        after.extend(qualify.iter_mut());
+        plan = self.windowed(plan, after)?;
+        if let Some(qualify) = qualify {
+            plan = filter(plan, qualify.expr)?;
+        }
         let distinct = match &select.distinct {
             None | Some(Distinct::All) => false,
             Some(Distinct::Distinct) => true,
@@ -62,32 +77,38 @@ impl Binder<'_> {
         &mut self,
         projection: &[SelectItem],
         scope: &Scope<'_>,
+        windows: Windows<'_>,
     ) -> Result<Vec<Item>, PortError> {
+        let place = scope.windowing(windows);
         let mut items = Vec::new();
         for item in projection {
             let span = self.at(item);
             match item {
                 SelectItem::UnnamedExpr(expr) => {
-                    let value = self.expr(expr, &scope.aggregating())?;
+                    let value = self.expr(expr, &place)?;
                     items.push(Item { name: implied_name(expr), value });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
-                    let value = self.expr(expr, &scope.aggregating())?;
+                    let value = self.expr(expr, &place)?;
                     items.push(Item { name: Some(alias.value.clone()), value });
                 }
                 SelectItem::Wildcard(options) => {
-                    plain_wildcard(options, span)?;
-                    items.extend(every_column(scope, span)?);
+                    let columns = every_column(scope, span)?;
+                    items.extend(self.starred(columns, options, &place, span)?);
                 }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
                     options,
                 ) => {
-                    plain_wildcard(options, span)?;
-                    items.extend(columns_of(scope, &name.to_string(), span)?);
+                    let columns = columns_of(scope, name, span)?;
+                    items.extend(self.starred(columns, options, &place, span)?);
                 }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) => {
-                    return Err(unsupported("a STRUCT's .*", span));
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::Expr(expr),
+                    options,
+                ) => {
+                    let columns = self.fields_of(expr, &place)?;
+                    items.extend(self.starred(columns, options, &place, span)?);
                 }
                 SelectItem::ExprWithAliases { .. } => {
                     return Err(unsupported("several aliases", span));
@@ -102,6 +123,7 @@ impl Binder<'_> {
         order: &[OrderByExpr],
         items: &[Item],
         scope: &Scope<'_>,
+        windows: Windows<'_>,
     ) -> Result<Vec<Typed>, PortError> {
         let mut with_aliases = scope.clone();
         with_aliases.aliases = items
@@ -113,33 +135,48 @@ impl Binder<'_> {
             let span = self.at(&item.expr);
             keys.push(match ordinal(&item.expr) {
                 Some(at) => at_ordinal(items, at, "ORDER BY", span)?.value.clone(),
-                None => self.expr(&item.expr, &with_aliases.aggregating())?,
+                None => self.expr(&item.expr, &with_aliases.windowing(windows))?,
             });
         }
         Ok(keys)
     }
 
-    /// HAVING sees FROM's columns and the SELECT list's aliases; a name that is both must mean one thing.
-    fn having(
+    /// HAVING and QUALIFY see FROM's columns and the SELECT list's aliases; a name that is both must mean one
+    /// thing.
+    fn condition(
         &mut self,
-        having: &ast::Expr,
+        condition: &ast::Expr,
         items: &[Item],
         scope: &Scope<'_>,
+        windows: Windows<'_>,
     ) -> Result<Typed, PortError> {
-        let span = self.at(having);
-        let mut with_aliases = scope.clone();
-        for item in items {
-            let Some(name) = &item.name else { continue };
-            match scope.resolve(&[ast::Ident::new(name)]) {
-                Err(_) => {
-                    let alias = Name { name: name.clone(), value: item.value.clone() };
-                    with_aliases.aliases.push(alias);
-                }
-                Ok(read) if read == item.value => {}
-                Ok(_) => with_aliases.doubtful.push(name.clone()),
-            }
+        let span = self.at(condition);
+        let aliases = items
+            .iter()
+            .filter_map(|i| Some(Name { name: i.name.clone()?, value: i.value.clone() }))
+            .collect();
+        let scope = scope.clone().with_lesser(aliases);
+        let bound = self.expr(condition, &scope.windowing(windows))?;
+        if windows.is_none() && has_windows(&bound.expr) {
+            return Err(invalid("a window function is not allowed in HAVING", span));
         }
-        self.expr(having, &with_aliases.aggregating())?.coerce(&DataType::Bool, span)
+        bound.coerce(&DataType::Bool, span)
+    }
+
+    fn qualify(
+        &mut self,
+        qualify: &ast::Expr,
+        items: &[Item],
+        scope: &Scope<'_>,
+        windows: Windows<'_>,
+    ) -> Result<Typed, PortError> {
+        let span = self.at(qualify);
+        let bound = self.condition(qualify, items, scope, windows)?;
+        let listed = items.iter().map(|i| &i.value.expr);
+        if [&bound.expr].into_iter().chain(listed).any(has_windows) {
+            return Ok(bound);
+        }
+        Err(invalid("QUALIFY without a window function in it or in the SELECT list", span))
     }
 
     /// Projects the list, then DISTINCT, then ORDER BY over it and over columns kept for it alone.
@@ -212,8 +249,8 @@ fn refuse_extras(select: &Select, span: Span) -> Result<(), PortError> {
         distribute_by,
         sort_by,
         having: _,
-        named_window,
-        qualify,
+        named_window: _,
+        qualify: _,
         window_before_qualify: _,
         value_table_mode,
         flavor,
@@ -230,8 +267,6 @@ fn refuse_extras(select: &Select, span: Span) -> Result<(), PortError> {
         (!cluster_by.is_empty(), "CLUSTER BY"),
         (!distribute_by.is_empty(), "DISTRIBUTE BY"),
         (!sort_by.is_empty(), "SORT BY"),
-        (!named_window.is_empty(), "WINDOW"),
-        (qualify.is_some(), "QUALIFY"),
         (value_table_mode.is_some(), "SELECT AS STRUCT or AS VALUE"),
         (*flavor != SelectFlavor::Standard, "SELECT in this order"),
     ];
@@ -246,22 +281,6 @@ pub(super) fn has_extras(select: &Select) -> bool {
     refuse_extras(select, Span::empty()).is_err()
 }
 
-fn plain_wildcard(options: &WildcardAdditionalOptions, span: Span) -> Result<(), PortError> {
-    let WildcardAdditionalOptions {
-        wildcard_token: _,
-        opt_ilike: None,
-        opt_exclude: None,
-        opt_except: None,
-        opt_replace: None,
-        opt_rename: None,
-        opt_alias: None,
-    } = options
-    else {
-        return Err(unsupported("* with EXCEPT, REPLACE or the like", span));
-    };
-    Ok(())
-}
-
 /// The name a column has without an alias: the last of its path.
 fn implied_name(expr: &ast::Expr) -> Option<String> {
     match expr {
@@ -274,46 +293,6 @@ fn implied_name(expr: &ast::Expr) -> Option<String> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-fn item(name: &Name) -> Item {
-    let shown = (!name.name.is_empty()).then(|| name.name.clone());
-    Item { name: shown, value: name.value.clone() }
-}
-
-fn every_column(scope: &Scope<'_>, span: Span) -> Result<Vec<Item>, PortError> {
-    if scope.ranges.is_empty() {
-        return Err(invalid("SELECT * without FROM", span));
-    }
-    let mut items = Vec::new();
-    for (at, range) in scope.ranges.iter().enumerate() {
-        let merged = scope.merged.iter().filter(|m| m.before == at);
-        items.extend(merged.map(|m| item(&m.column)));
-        let shown = |i: &Item| i.name.as_ref().is_none_or(|name| !range.hides(name));
-        items.extend(range_items(range).into_iter().filter(shown));
-    }
-    Ok(items)
-}
-
-fn range_items(range: &super::scope::Range) -> Vec<Item> {
-    match &range.element {
-        Some(element) if !matches!(element.kind, DataType::Struct(_)) => {
-            vec![Item { name: range.alias.clone(), value: element.clone() }]
-        }
-        Some(_) | None => range.columns.iter().map(item).collect(),
-    }
-}
-
-fn columns_of(scope: &Scope<'_>, alias: &str, span: Span) -> Result<Vec<Item>, PortError> {
-    let mut found = scope
-        .ranges
-        .iter()
-        .filter(|r| r.alias.as_ref().is_some_and(|a| a.eq_ignore_ascii_case(alias)));
-    match (found.next(), found.next()) {
-        (Some(range), None) => Ok(range_items(range)),
-        (Some(_), Some(_)) => Err(invalid(format!("the name {alias} is ambiguous"), span)),
-        (None, _) => Err(unsupported(format!("{alias}.*, which is no table of FROM,"), span)),
     }
 }
 

@@ -1,0 +1,134 @@
+//! Calls of `ARRAY_AGG` and `STRING_AGG`, with DISTINCT, IGNORE NULLS, ORDER BY and LIMIT in their parentheses.
+
+use common::port::PortError;
+use common::warehouse::{DataType, Value};
+use datafusion::sql::sqlparser::ast::{
+    self, FunctionArgumentClause as Clause, FunctionArguments, NullTreatment,
+};
+
+use super::aggregates::{Collection, Direction};
+use super::calls::{expressions, plain_args};
+use super::refusal::{invalid, unsupported};
+use super::scope::Place;
+use super::select::aggregates;
+use super::typed::{Origin, Typed};
+use super::windows::has_windows;
+use super::{Binder, Span};
+use crate::warehouse::values::arrow_type;
+
+impl Binder<'_> {
+    /// Binds a call of `ARRAY_AGG` or `STRING_AGG`.
+    pub(super) fn collecting(
+        &mut self,
+        called: &str,
+        args: &FunctionArguments,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        if let Some(clause) = place.no_aggregates {
+            let message = format!("the aggregate {called} is not allowed in {clause}");
+            return Err(invalid(message, span));
+        }
+        let FunctionArguments::List(list) = args else {
+            return Err(invalid(format!("{called} without a value"), span));
+        };
+        let mut bare = list.clone();
+        let clauses = std::mem::take(&mut bare.clauses);
+        let bare = FunctionArguments::List(bare);
+        let (distinct, args) = plain_args(called, &bare, span)?;
+        let args = expressions(called, &args, span)?;
+        let inner =
+            Place { no_aggregates: Some("another aggregate"), windows: None, scope: place.scope };
+        let texts = called == "STRING_AGG";
+        let (value, delimiter) = match (&args[..], texts) {
+            ([value], _) => (self.expr(value, &inner)?, texts.then(|| ",".to_owned())),
+            ([value, delimiter], true) => {
+                let Origin::Known(Value::String(text)) = self.expr(delimiter, &inner)?.origin
+                else {
+                    return Err(unsupported("STRING_AGG with a computed delimiter", span));
+                };
+                (self.expr(value, &inner)?, Some(text))
+            }
+            _ => return Err(invalid(format!("{called} of {} values", args.len()), span)),
+        };
+        let value = if texts { value.coerce(&DataType::String, span)? } else { value };
+        if matches!(value.kind, DataType::Array(_)) {
+            return Err(invalid("ARRAY_AGG of an ARRAY: there is no array of arrays", span));
+        }
+        if distinct {
+            super::query::group_key(value.clone(), span)?;
+        }
+        let mut collection = Collection {
+            kind: value.kind.clone(),
+            delimiter,
+            distinct,
+            ignore_nulls: texts,
+            keys: Vec::new(),
+            limit: None,
+        };
+        let mut inputs = vec![value.expr.clone()];
+        for clause in &clauses {
+            match clause {
+                Clause::IgnoreOrRespectNulls(nulls) if !texts => {
+                    collection.ignore_nulls = *nulls == NullTreatment::IgnoreNulls;
+                }
+                Clause::OrderBy(order) => {
+                    for item in order {
+                        let key = self.collected_key(item, &value, distinct, &inner)?;
+                        collection.keys.push((key.1, key.2));
+                        inputs.push(key.0);
+                    }
+                }
+                Clause::Limit(limit) => {
+                    let span = self.at(limit);
+                    let limit = match self.expr(limit, &inner)?.origin {
+                        Origin::Known(Value::Int64(n)) => {
+                            usize::try_from(n).ok().filter(|n| *n > 0)
+                        }
+                        _ => None,
+                    };
+                    let message = "LIMIT takes a constant INT64 of at least 1";
+                    collection.limit = Some(limit.ok_or_else(|| invalid(message, span))?);
+                }
+                other => return Err(unsupported(format!("{called} with {other}"), span)),
+            }
+        }
+        if inputs.iter().any(|e| aggregates(e) || has_windows(e)) {
+            return Err(invalid(format!("{called} of an aggregate or a window function"), span));
+        }
+        let result = collection.result();
+        Ok(Typed::computed(collection.call(inputs), result))
+    }
+
+    fn collected_key(
+        &mut self,
+        item: &ast::OrderByExpr,
+        value: &Typed,
+        distinct: bool,
+        place: &Place<'_>,
+    ) -> Result<
+        (datafusion::logical_expr::Expr, datafusion::arrow::datatypes::DataType, Direction),
+        PortError,
+    > {
+        let ast::OrderByExpr { expr, options, with_fill: None } = item else {
+            return Err(unsupported("WITH FILL", self.here));
+        };
+        let span = self.at(expr);
+        let key = self.expr(expr, place)?;
+        if key.origin != Origin::Computed {
+            return Err(unsupported("a constant in an aggregate's ORDER BY", span));
+        }
+        if distinct && key != *value {
+            let message = "ORDER BY beside DISTINCT in an aggregate takes its value alone";
+            return Err(invalid(message, span));
+        }
+        let kind = match &key.kind {
+            DataType::Float64 => arrow_type(&DataType::Int64),
+            other => arrow_type(other),
+        };
+        let ascending = options.asc.unwrap_or(true);
+        let nulls_first = options.nulls_first.unwrap_or(ascending);
+        let sorted = super::query::sortable(key, span)?;
+        Ok((sorted, kind, Direction { ascending, nulls_first }))
+    }
+}
