@@ -13,7 +13,7 @@ mod support;
 use support::folder;
 
 /// How many are answered. It only grows.
-const EXACT: usize = 22;
+const EXACT: usize = 25;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -118,3 +118,42 @@ async fn text() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn dates_and_times_are_read_by_a_format() {
+    answers(&[
+        ("SELECT PARSE_DATE('%Y%m', '202601'), PARSE_DATE('%F', ' 2026-1-5 '), PARSE_DATE('%d.%m.%Y', '31.12.1999'), PARSE_DATE('%m', '2')", r#"["2026-01-01","2026-01-05","1999-12-31","1970-02-01"]"#),
+        ("SELECT PARSE_TIMESTAMP('%Y-%m-%d %H:%M:%S', '2026-01-01 00:00:01'), PARSE_TIMESTAMP('%F %T', '2026-01-01 23:59:59', 'UTC'), PARSE_DATETIME('%FT%H:%M:%E*S', '2026-01-01T00:00:01.5')", r#"["2026-01-01T00:00:01Z","2026-01-01T23:59:59Z","2026-01-01T00:00:01.500"]"#),
+        ("SELECT SAFE.PARSE_DATE('%F', '2026-02-30'), SAFE.PARSE_DATE('%F', 'x'), PARSE_DATE('%F', NULL)", "[null,null,null]"),
+    ])
+    .await;
+    refusals(&[
+        ("SELECT PARSE_DATE('%F', '2026-02-30')", "not of the format"),
+        ("SELECT PARSE_DATE('%F', '2026-01-01x')", "not of the format"),
+        ("SELECT PARSE_DATE('%Q', '1')", "the element %Q"),
+        ("SELECT SAFE.PARSE_DATE('%Q', '1')", "the element %Q"),
+        ("SELECT PARSE_DATE('%m%Y', '12026')", "not supported"),
+        ("SELECT PARSE_DATE('%Y %F', '2026 2026-01-01')", "twice"),
+        ("SELECT PARSE_DATE('%F %T', '2026-01-01 00:00:00')", "a time of day"),
+        ("SELECT PARSE_TIMESTAMP('%F', '2026-01-01', 'Europe/Berlin')", "Europe/Berlin"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn arrays() {
+    answers(&[
+        ("SELECT GENERATE_ARRAY(1, 5, 2), GENERATE_ARRAY(5, 1, -3), GENERATE_ARRAY(2, 1), GENERATE_ARRAY(9223372036854775806, 9223372036854775807)", r#"[[1,3,5],[5,2],[],["9223372036854775806","9223372036854775807"]]"#),
+        ("SELECT GENERATE_DATE_ARRAY('2026-02-27', '2026-03-01'), GENERATE_DATE_ARRAY(DATE '2026-01-02', DATE '2026-01-01')", r#"[["2026-02-27","2026-02-28","2026-03-01"],[]]"#),
+        ("SELECT ARRAY_CONCAT([1, 2], [3]), ARRAY_REVERSE(['a', 'b']), ARRAY_LENGTH([7, 8]), ARRAY_LENGTH(SPLIT(NULL, ','))", r#"[[1,2,3],["b","a"],2,null]"#),
+        ("SELECT ARRAY_REVERSE(SPLIT(x, ' ')) FROM UNNEST(['a b c']) AS x", r#"[["c","b","a"]]"#),
+    ])
+    .await;
+    refusals(&[
+        ("SELECT GENERATE_ARRAY(1, 2, 0)", "the step 0"),
+        ("SELECT GENERATE_ARRAY(1, 2000000)", "more than"),
+        ("SELECT ARRAY_LENGTH(1)", "no array"),
+        ("SELECT ARRAY_CONCAT([1], ['a'])", "no common type"),
+    ])
+    .await;
+}

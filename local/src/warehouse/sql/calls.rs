@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::AggregateKind;
 use super::expr::choose;
-use super::functions::{self, dates, exists};
+use super::functions::{self, arrays, dates, exists};
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -101,6 +101,10 @@ impl Binder<'_> {
                 let kind = super::typed::supertype(&[value.clone(), other], span)?;
                 let value = value.coerce(&kind, span)?;
                 choose(vec![equal.expr], vec![Typed::null(), value], span)
+            }
+            name if arrays::NAMES.contains(&name) => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                arrays::bind(name, values?, span)
             }
             _ if exists(&called) => {
                 let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();

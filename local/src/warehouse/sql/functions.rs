@@ -14,12 +14,14 @@ use super::rowwise::{Cell, PerRow, Row, native, per_row};
 use super::typed::{Origin, Typed, mixed};
 
 pub(crate) mod arithmetic;
+pub(crate) mod arrays;
 pub(crate) mod calendar;
 pub(crate) mod cast;
 mod characters;
 pub(crate) mod dates;
 mod hashes;
 pub(crate) mod math;
+mod parsing;
 mod patterns;
 mod regexps;
 pub(crate) mod text;
@@ -69,6 +71,8 @@ const FAMILIES: &[&[Overload]] = &[
     calendar::OVERLOADS,
     hashes::OVERLOADS,
     regexps::OVERLOADS,
+    parsing::OVERLOADS,
+    arrays::OVERLOADS,
 ];
 
 /// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.
@@ -84,6 +88,9 @@ const SAFE: &[&str] = &[
     "LPAD",
     "MD5",
     "MOD",
+    "PARSE_DATE",
+    "PARSE_DATETIME",
+    "PARSE_TIMESTAMP",
     "REGEXP_CONTAINS",
     "REGEXP_EXTRACT",
     "REGEXP_EXTRACT_ALL",
