@@ -70,7 +70,7 @@ pub(crate) fn bind(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, Po
     }
     let backwards = name == "ARRAY_REVERSE";
     let joined = move |columns: &[ArrayRef], rows: usize| {
-        let lists: Vec<&ListArray> = columns.iter().map(|c| c.as_list::<i32>()).collect();
+        let lists: Vec<&ListArray> = columns.iter().map(AsArray::as_list::<i32>).collect();
         let (mut places, mut lengths, mut valid) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..rows {
             let before = places.len();

@@ -164,7 +164,7 @@ impl Reader<'_> {
             Some('(') => self.group(),
             Some('[') => self.class(),
             Some('\\') => self.escape(),
-            Some('.') => self.written("."),
+            Some('.') => Ok(self.written(".")),
             Some(anchor @ ('^' | '$')) => {
                 self.anchored = true;
                 self.text.push(anchor);
@@ -175,9 +175,9 @@ impl Reader<'_> {
         }
     }
 
-    fn written(&mut self, text: &str) -> Result<bool, String> {
+    fn written(&mut self, text: &str) -> bool {
         self.text.push_str(text);
-        Ok(false)
+        false
     }
 
     fn literal(&mut self, c: char) -> Result<bool, String> {
@@ -236,13 +236,13 @@ impl Reader<'_> {
 
     fn escape(&mut self) -> Result<bool, String> {
         match self.next() {
-            Some('d') => self.written(&format!("[{DIGIT}]")),
-            Some('D') => self.written(&format!("[^{DIGIT}]")),
-            Some('s') => self.written(&format!("[{SPACE}]")),
-            Some('S') => self.written(&format!("[^{SPACE}]")),
+            Some('d') => Ok(self.written(&format!("[{DIGIT}]"))),
+            Some('D') => Ok(self.written(&format!("[^{DIGIT}]"))),
+            Some('s') => Ok(self.written(&format!("[{SPACE}]"))),
+            Some('S') => Ok(self.written(&format!("[^{SPACE}]"))),
             Some('w' | 'W') if self.folded => Err(self.refused("\\w without case")),
-            Some('w') => self.written(&format!("[{WORD}]")),
-            Some('W') => self.written(&format!("[^{WORD}]")),
+            Some('w') => Ok(self.written(&format!("[{WORD}]"))),
+            Some('W') => Ok(self.written(&format!("[^{WORD}]"))),
             Some(anchor @ ('A' | 'z')) => {
                 self.anchored = true;
                 self.text.push('\\');
@@ -316,7 +316,9 @@ impl Reader<'_> {
         if self.folded {
             return Err(self.refused("a class of characters without case"));
         }
-        self.text.push_str(&format!("[:{name}:]"));
+        for piece in ["[:", name, ":]"] {
+            self.text.push_str(piece);
+        }
         self.at += name.len() + 3;
         Ok(())
     }
