@@ -157,3 +157,24 @@ async fn arrays() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn values_are_printed() {
+    answers(&[
+        ("SELECT FORMAT('%05d-%s', 42, 'x'), FORMAT('%5d|%-5d|%05d', -7, -7, -7), FORMAT('100%%'), FORMAT('é%s', 'ü')", r#"["00042-x","   -7|-7   |-0007","100%","éü"]"#),
+        ("SELECT FORMAT('%d', NULL), FORMAT('%s', CAST(NULL AS STRING)), FORMAT('%d%d', 1, 2)", r#"[null,null,"12"]"#),
+    ])
+    .await;
+    refusals(&[
+        ("SELECT FORMAT('%f', 1.5)", "the element %f of FORMAT at 1:8"),
+        ("SELECT FORMAT('%5s', 'a')", "the element %5s"),
+        ("SELECT FORMAT('%+d', 1)", "the element %+"),
+        ("SELECT FORMAT('%', 1)", "the element %"),
+        ("SELECT FORMAT('%é', 1)", "the element %é"),
+        ("SELECT FORMAT('%d', 'a')", "not a INT64"),
+        ("SELECT FORMAT('%d')", "fewer values"),
+        ("SELECT FORMAT('a', 1)", "more values"),
+        ("SELECT FORMAT(x, 1) FROM UNNEST(['%d']) AS x", "a computed format at 1:8"),
+    ])
+    .await;
+}

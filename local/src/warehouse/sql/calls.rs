@@ -102,6 +102,10 @@ impl Binder<'_> {
                 let value = value.coerce(&kind, span)?;
                 choose(vec![equal.expr], vec![Typed::null(), value], span)
             }
+            "FORMAT" => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                functions::printing::bind(values?, span)
+            }
             name if arrays::NAMES.contains(&name) => {
                 let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
                 arrays::bind(name, values?, span)

@@ -23,6 +23,7 @@ mod hashes;
 pub(crate) mod math;
 mod parsing;
 mod patterns;
+pub(crate) mod printing;
 mod regexps;
 pub(crate) mod text;
 pub(crate) mod wording;
