@@ -46,16 +46,17 @@ pub(crate) fn bind(args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
         let mut text = String::new();
         let mut next = 0;
         for piece in &pieces {
-            match piece {
+            let printed = match piece {
                 Piece::Literal(literal) => {
                     text.push_str(literal);
                     continue;
                 }
-                Piece::Text => text.push_str(row.text(next)),
-                Piece::Whole(width, true, _) => text += &format!("{:01$}", row.int(next), width),
-                Piece::Whole(width, _, true) => text += &format!("{:<1$}", row.int(next), width),
-                Piece::Whole(width, _, _) => text += &format!("{:>1$}", row.int(next), width),
-            }
+                Piece::Text => row.text(next).to_owned(),
+                Piece::Whole(width, true, _) => format!("{:01$}", row.int(next), width),
+                Piece::Whole(width, _, true) => format!("{:<1$}", row.int(next), width),
+                Piece::Whole(width, _, _) => format!("{:>1$}", row.int(next), width),
+            };
+            text.push_str(&printed);
             next += 1;
         }
         Ok(Cell::Text(text))
