@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::AggregateKind;
 use super::expr::choose;
-use super::functions::{call, dates, exists};
+use super::functions::{self, arrays, dates, exists};
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -33,8 +33,14 @@ impl Binder<'_> {
             within_group,
         } = function;
         let span = self.at(name);
-        let called = match &name.0[..] {
-            [ObjectNamePart::Identifier(ident)] => ident.value.to_ascii_uppercase(),
+        let (safe, called) = match &name.0[..] {
+            [ObjectNamePart::Identifier(ident)] => (false, ident.value.to_ascii_uppercase()),
+            [ObjectNamePart::Identifier(prefix), ObjectNamePart::Identifier(ident)]
+                if prefix.value.eq_ignore_ascii_case("SAFE")
+                    && functions::safe(&ident.value.to_ascii_uppercase()) =>
+            {
+                (true, ident.value.to_ascii_uppercase())
+            }
             _ => return Err(unsupported(format!("the function {name}"), span)),
         };
         let odd = *uses_odbc_syntax
@@ -99,9 +105,17 @@ impl Binder<'_> {
                 let value = value.coerce(&kind, span)?;
                 choose(vec![equal.expr], vec![Typed::null(), value], span)
             }
+            "FORMAT" => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                functions::printing::bind(values?, span)
+            }
+            name if arrays::NAMES.contains(&name) => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                arrays::bind(name, values?, span)
+            }
             _ if exists(&called) => {
                 let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                call(&called, values?, span)
+                functions::called(&called, values?, safe, span)
             }
             _ => Err(unsupported(format!("the function {called}"), span)),
         }

@@ -9,15 +9,22 @@ use common::port::PortError;
 use common::warehouse::DataType;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::refusal::invalid;
-use super::rowwise::{Cell, Row, native, per_row};
+use super::refusal::{invalid, refuses};
+use super::rowwise::{Cell, PerRow, Row, native, per_row};
 use super::typed::{Origin, Typed, mixed};
 
 pub(crate) mod arithmetic;
+pub(crate) mod arrays;
 pub(crate) mod calendar;
 pub(crate) mod cast;
+mod characters;
 pub(crate) mod dates;
+mod hashes;
 pub(crate) mod math;
+mod parsing;
+mod patterns;
+pub(crate) mod printing;
+mod regexps;
 pub(crate) mod text;
 pub(crate) mod wording;
 
@@ -29,6 +36,8 @@ pub(crate) struct Overload {
     pub(crate) args: &'static [DataType],
     /// Whether the last argument may come any number of times more.
     pub(crate) variadic: bool,
+    /// Whether the result is an ARRAY, of the type below.
+    pub(crate) list: bool,
     /// The result's type.
     pub(crate) result: DataType,
     /// One row without NULLs; a NULL argument makes the result NULL.
@@ -42,11 +51,75 @@ pub(crate) const fn fixed(
     result: DataType,
     run: fn(&Row<'_>) -> Result<Cell, String>,
 ) -> Overload {
-    Overload { name, args, variadic: false, result, run }
+    Overload { name, args, variadic: false, list: false, result, run }
 }
 
-const FAMILIES: &[&[Overload]] =
-    &[arithmetic::OVERLOADS, math::OVERLOADS, text::OVERLOADS, calendar::OVERLOADS];
+/// A signature whose result is an ARRAY of `element`.
+const fn listing(
+    name: &'static str,
+    args: &'static [DataType],
+    element: DataType,
+    run: fn(&Row<'_>) -> Result<Cell, String>,
+) -> Overload {
+    Overload { name, args, variadic: false, list: true, result: element, run }
+}
+
+const FAMILIES: &[&[Overload]] = &[
+    arithmetic::OVERLOADS,
+    math::OVERLOADS,
+    text::OVERLOADS,
+    characters::OVERLOADS,
+    calendar::OVERLOADS,
+    hashes::OVERLOADS,
+    regexps::OVERLOADS,
+    parsing::OVERLOADS,
+    arrays::OVERLOADS,
+];
+
+/// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.
+const SAFE: &[&str] = &[
+    "ASCII",
+    "CHR",
+    "DATE_FROM_UNIX_DATE",
+    "DIV",
+    "FROM_HEX",
+    "INITCAP",
+    "INSTR",
+    "LEFT",
+    "LPAD",
+    "MD5",
+    "MOD",
+    "PARSE_DATE",
+    "PARSE_DATETIME",
+    "PARSE_TIMESTAMP",
+    "REGEXP_CONTAINS",
+    "REGEXP_EXTRACT",
+    "REGEXP_EXTRACT_ALL",
+    "REGEXP_REPLACE",
+    "REGEXP_SUBSTR",
+    "REPEAT",
+    "REVERSE",
+    "RIGHT",
+    "RPAD",
+    "SHA1",
+    "SHA256",
+    "SHA512",
+    "SPLIT",
+    "SUBSTR",
+    "TIMESTAMP_MICROS",
+    "TIMESTAMP_MILLIS",
+    "TIMESTAMP_SECONDS",
+    "TO_BASE64",
+    "TO_CODE_POINTS",
+    "TO_HEX",
+    "TRANSLATE",
+    "UNICODE",
+];
+
+/// Whether `SAFE.` may stand before the function.
+pub(crate) fn safe(name: &str) -> bool {
+    SAFE.contains(&name)
+}
 
 fn overloads(name: &str) -> impl Iterator<Item = &'static Overload> {
     FAMILIES.iter().flat_map(|family| family.iter()).filter(move |o| o.name == name)
@@ -59,6 +132,16 @@ pub(crate) fn exists(name: &str) -> bool {
 
 /// Calls the overload that needs the fewest coercions; earlier ones win ties.
 pub(crate) fn call(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    called(name, args, false, span)
+}
+
+/// As [`call`], with NULL in place of GoogleSQL's errors where `safe`.
+pub(crate) fn called(
+    name: &str,
+    args: Vec<Typed>,
+    safe: bool,
+    span: Span,
+) -> Result<Typed, PortError> {
     let mut best: Option<(usize, &Overload)> = None;
     for overload in overloads(name) {
         let Some(cost) = cost(overload, &args) else { continue };
@@ -78,15 +161,31 @@ pub(crate) fn call(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, Po
         return Err(mixed(span));
     }
     let mut exprs = Vec::with_capacity(args.len());
-    let mut label = String::from(name);
+    let mut label = if safe { format!("SAFE {name}") } else { name.to_owned() };
     for (at, arg) in args.into_iter().enumerate() {
         let kind = &overload.args[at.min(overload.args.len() - 1)];
         label = label + " " + &kind.to_string();
         exprs.push(arg.coerce(kind, span)?.expr);
     }
-    let evaluate = per_row(&overload.result, true, Arc::new(overload.run));
-    let expr = native(label, 0, &overload.result, exprs, evaluate);
-    Ok(Typed::computed(expr, overload.result.clone()))
+    let result = if overload.list {
+        DataType::Array(Box::new(overload.result.clone()))
+    } else {
+        overload.result.clone()
+    };
+    let run = forgiving(Arc::new(overload.run), safe);
+    let expr = native(label, 0, &result, exprs, per_row(&result, true, run));
+    Ok(Typed::computed(expr, result))
+}
+
+/// The same function, with NULL in place of GoogleSQL's errors where `safe`.
+fn forgiving(run: PerRow, safe: bool) -> PerRow {
+    if !safe {
+        return run;
+    }
+    Arc::new(move |row| match run(row) {
+        Err(message) if !refuses(&message) => Ok(Cell::Null),
+        answer => answer,
+    })
 }
 
 fn cost(overload: &Overload, args: &[Typed]) -> Option<usize> {

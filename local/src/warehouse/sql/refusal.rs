@@ -14,12 +14,22 @@ fn place(span: Span) -> String {
     format!(" at {}:{}", span.start.line, span.start.column)
 }
 
+/// How a row's refusal says that BigQuery may know better, in difference to GoogleSQL's own errors.
+const NOT_HERE: &str = "is not supported by the embedded warehouse";
+
+/// The refusal of a row whose answer is not known to be exact.
+pub(crate) fn not_here(what: impl std::fmt::Display) -> String {
+    format!("{what} {NOT_HERE}; {WAY_OUT}")
+}
+
+/// Whether a row's error is such a refusal: `SAFE.` makes no NULL of it.
+pub(crate) fn refuses(message: &str) -> bool {
+    message.contains(NOT_HERE)
+}
+
 /// A construct of GoogleSQL that is not on the tested list.
 pub(crate) fn unsupported(construct: impl std::fmt::Display, span: Span) -> PortError {
-    PortError::InvalidQuery(format!(
-        "{construct}{} is not supported by the embedded warehouse; {WAY_OUT}",
-        place(span)
-    ))
+    PortError::InvalidQuery(format!("{construct}{} {NOT_HERE}; {WAY_OUT}", place(span)))
 }
 
 /// A statement that is no GoogleSQL.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use common::warehouse::DataType;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder,
-    Decimal128Builder, Float64Builder, Int64Builder, PrimitiveArray, StringBuilder,
+    Decimal128Builder, Float64Builder, Int64Builder, ListArray, PrimitiveArray, StringBuilder,
     Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
+use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType as ArrowType, Date32Type, Decimal128Type, Float64Type, Int64Type,
     TimestampMicrosecondType,
@@ -20,7 +21,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::refusal::evaluation;
-use crate::warehouse::values::arrow_type;
+use crate::warehouse::values::{arrow_type, list_field};
 
 /// What evaluates whole columns: the arguments, as long as the number of rows says.
 pub(crate) type Evaluate = Arc<dyn Fn(&[ArrayRef], usize) -> Result<ArrayRef> + Send + Sync>;
@@ -142,6 +143,8 @@ pub(crate) enum Cell {
     Date(i32),
     /// TIMESTAMP, DATETIME or TIME, microseconds.
     Micros(i64),
+    /// An ARRAY's elements.
+    List(Vec<Cell>),
 }
 
 /// One row's arguments; the caller knows their types and that none is NULL unless it asked for NULLs.
@@ -253,8 +256,21 @@ fn build(result: &DataType, cells: Vec<Cell>) -> ArrayRef {
             TimestampMicrosecondBuilder::new().with_data_type(arrow_type(result)),
             Cell::Micros(v) => v
         ),
-        // Row functions answer scalars only; the registry has no entry of another result.
-        DataType::Struct(_) | DataType::Array(_) => {
+        DataType::Array(element) => {
+            let (mut lengths, mut valid, mut items) = (Vec::new(), Vec::new(), Vec::new());
+            for cell in cells {
+                let elements = if let Cell::List(elements) = cell { Some(elements) } else { None };
+                valid.push(elements.is_some());
+                let elements = elements.unwrap_or_default();
+                lengths.push(elements.len());
+                items.extend(elements);
+            }
+            let offsets = OffsetBuffer::from_lengths(lengths);
+            let items = build(element, items);
+            Arc::new(ListArray::new(list_field(element), offsets, items, Some(valid.into())))
+        }
+        // Row functions answer no records; the registry has no entry of such a result.
+        DataType::Struct(_) => {
             datafusion::arrow::array::new_null_array(&arrow_type(result), cells.len())
         }
     }

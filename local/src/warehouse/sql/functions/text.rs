@@ -20,6 +20,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         name: "CONCAT",
         args: T,
         variadic: true,
+        list: false,
         result: Text,
         run: |r| Ok(Cell::Text((0..r.len()).map(|i| r.text(i)).collect())),
     },
@@ -75,13 +76,13 @@ pub(crate) const OVERLOADS: &[Overload] = &[
 ];
 
 /// The longest text that padding or replacing makes, so that one cell does not exhaust memory.
-const LONGEST: usize = 1 << 20;
+pub(super) const LONGEST: usize = 1 << 20;
 
-fn too_long(name: &str) -> String {
+pub(super) fn too_long(name: &str) -> String {
     format!("{name} to more than {LONGEST} characters is not supported by the embedded warehouse")
 }
 
-fn count(n: usize) -> Cell {
+pub(super) fn count(n: usize) -> Cell {
     Cell::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }
 

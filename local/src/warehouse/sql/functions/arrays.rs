@@ -1,0 +1,96 @@
+//! Functions of arrays: those that make one, and those of elements of any type.
+
+use std::sync::Arc;
+
+use common::port::PortError;
+use common::warehouse::DataType::{self, Date, Int64};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::compute::interleave;
+use datafusion::sql::sqlparser::tokenizer::Span;
+
+use super::super::refusal::{invalid, not_here};
+use super::super::rowwise::{Cell, native};
+use super::super::typed::{Typed, supertype};
+use super::{Overload, listing};
+use crate::warehouse::values::list_field;
+
+/// `GENERATE_ARRAY` of INT64 and `GENERATE_DATE_ARRAY` by days.
+pub(crate) const OVERLOADS: &[Overload] = &[
+    listing("GENERATE_ARRAY", &[Int64, Int64], Int64, |r| series(r.int(0), r.int(1), 1)),
+    listing("GENERATE_ARRAY", &[Int64, Int64, Int64], Int64, |r| {
+        series(r.int(0), r.int(1), r.int(2))
+    }),
+    listing("GENERATE_DATE_ARRAY", &[Date, Date], Date, |r| {
+        Ok(Cell::List((r.date(0)..=r.date(1)).map(Cell::Date).collect()))
+    }),
+];
+
+/// The functions that [`bind`] knows.
+pub(crate) const NAMES: &[&str] = &["ARRAY_LENGTH", "ARRAY_REVERSE", "ARRAY_CONCAT"];
+
+/// The longest array that is generated, so that one cell does not exhaust memory.
+const MOST: usize = 1 << 20;
+
+fn series(start: i64, end: i64, step: i64) -> Result<Cell, String> {
+    if step == 0 {
+        return Err("GENERATE_ARRAY with the step 0".to_owned());
+    }
+    let mut items = Vec::new();
+    let mut next = Some(start);
+    while let Some(value) = next.filter(|v| if step > 0 { *v <= end } else { *v >= end }) {
+        if items.len() == MOST {
+            return Err(not_here(format!("GENERATE_ARRAY of more than {MOST} elements")));
+        }
+        items.push(Cell::Int(value));
+        next = value.checked_add(step);
+    }
+    Ok(Cell::List(items))
+}
+
+/// Binds one of [`NAMES`].
+pub(crate) fn bind(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    let count = args.len();
+    if count == 0 || (count > 1 && name != "ARRAY_CONCAT") {
+        return Err(invalid(format!("{name} of {count} values"), span));
+    }
+    let kind = supertype(&args, span)?;
+    let DataType::Array(element) = kind.clone() else {
+        return Err(invalid(format!("{name} of a {kind}, which is no array"), span));
+    };
+    let coerced: Result<Vec<_>, _> =
+        args.into_iter().map(|arg| arg.coerce(&kind, span).map(|a| a.expr)).collect();
+    if name == "ARRAY_LENGTH" {
+        let lengths = |columns: &[ArrayRef], rows: usize| {
+            let lists = columns[0].as_list::<i32>();
+            let length = |at| (!lists.is_null(at)).then(|| i64::from(lists.value_length(at)));
+            Ok(Arc::new((0..rows).map(length).collect::<Int64Array>()) as ArrayRef)
+        };
+        return Ok(Typed::computed(native(name, 0, &Int64, coerced?, Arc::new(lengths)), Int64));
+    }
+    let backwards = name == "ARRAY_REVERSE";
+    let joined = move |columns: &[ArrayRef], rows: usize| {
+        let lists: Vec<&ListArray> = columns.iter().map(AsArray::as_list::<i32>).collect();
+        let (mut places, mut lengths, mut valid) = (Vec::new(), Vec::new(), Vec::new());
+        for row in 0..rows {
+            let before = places.len();
+            let known = lists.iter().all(|list| !list.is_null(row));
+            for (at, list) in lists.iter().enumerate().filter(|_| known) {
+                let ends = [list.value_offsets()[row], list.value_offsets()[row + 1]];
+                let [from, to] = ends.map(|end| usize::try_from(end).unwrap_or_default());
+                places.extend((from..to).map(|element| (at, element)));
+            }
+            if backwards {
+                places[before..].reverse();
+            }
+            lengths.push(places.len() - before);
+            valid.push(known);
+        }
+        let values: Vec<&dyn Array> = lists.iter().map(|list| list.values().as_ref()).collect();
+        let items = interleave(&values, &places)?;
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let list = ListArray::try_new(list_field(&element), offsets, items, Some(valid.into()))?;
+        Ok(Arc::new(list) as ArrayRef)
+    };
+    Ok(Typed::computed(native(name, 0, &kind, coerced?, Arc::new(joined)), kind))
+}
