@@ -15,7 +15,7 @@ use crate::tenants::Tenant;
 pub(super) async fn reaper_dies(world: &mut World, tenant: &Tenant) -> usize {
     let mut points = 0;
     for phase in PHASES {
-        for at in places(phase) {
+        for at in places(phase, 5) {
             // Dies in its work, once it has claimed the run.
             world.deployment.aims.take_next(8, Phase::After);
             let (_, answer) =
@@ -59,7 +59,7 @@ pub(super) async fn reaper_dies(world: &mut World, tenant: &Tenant) -> usize {
 pub(super) async fn events_die(world: &mut World, tenant: &Tenant) -> usize {
     let mut points = 0;
     for phase in PHASES {
-        for at in places(phase) {
+        for at in places(phase, 5) {
             world.deployment.aims.take("scheduler", at, phase);
             for run in ["first", "second"] {
                 let key = format!("{run}-{phase:?}-{at}");
@@ -97,7 +97,7 @@ pub(super) async fn events_die(world: &mut World, tenant: &Tenant) -> usize {
 pub(super) async fn tick_dies(world: &mut World, tenant: &Tenant) -> usize {
     let mut points = 0;
     for phase in PHASES {
-        for at in places(phase) {
+        for at in places(phase, 1) {
             let path = format!("/api/v1/scheduler/tenant/{}/pipelines", tenant.id);
             let body = json!({
                 "provider": "test",
@@ -157,7 +157,7 @@ pub(super) async fn tick_dies(world: &mut World, tenant: &Tenant) -> usize {
 pub(super) async fn job_dies(world: &mut World, tenant: &Tenant) -> usize {
     let mut points = 0;
     for phase in PHASES {
-        for at in places(phase) {
+        for at in places(phase, 2) {
             let key = format!("worked-{phase:?}-{at}");
             world.deployment.aims.take_next(at, phase);
             let (status, answer) = world.trigger(tenant, &key).await.unwrap();
@@ -180,7 +180,7 @@ pub(super) async fn job_dies(world: &mut World, tenant: &Tenant) -> usize {
 pub(super) async fn trigger_dies(world: &mut World, tenant: &Tenant) -> usize {
     let mut asked = Vec::new();
     for phase in PHASES {
-        for at in places(phase) {
+        for at in places(phase, 1) {
             let key = format!("asked-{phase:?}-{at}");
             world.deployment.aims.take("trigger", at, phase);
             let first = world.trigger(tenant, &key).await;
