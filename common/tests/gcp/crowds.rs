@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::tenant::TenantId;
 use futures::future::join_all;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::deployment::{CLOCK, Deployment, OPERATOR, Setup};
 use crate::judges::TURN;
@@ -95,7 +95,7 @@ async fn sixty_four_at_once_make_one_tenant() {
     let headers = [("authorization", token.as_str())];
     let route = ("POST", "/api/v1/tenants/onboard");
     let asked = (0..64).map(|_| deployment.onboard.call(route, &headers, Some(&body)));
-    let answers = join_all(asked).await;
+    let mut answers = join_all(asked).await;
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
     for (status, _) in &answers {
         *statuses.entry(*status).or_default() += 1;
@@ -104,19 +104,28 @@ async fn sixty_four_at_once_make_one_tenant() {
     let answered = statuses.keys().all(|status| [200, 409, 503].contains(status));
     assert!(answered, "{:#?}", deployment.onboard.errors());
     let tenant = TenantId::parse("wanted").unwrap();
-    let keys: Vec<&Json> = answers.iter().map(|(_, answer)| &answer["api_key"]).collect();
     let works = async |key: &str| {
         let path = format!("/api/v1/pipelines/runs/{tenant}");
         let (status, _) =
             deployment.trigger.call(("GET", &path), &[("x-api-key", key)], None).await;
         status == 200
     };
-    let mut good = Vec::new();
-    for key in keys.into_iter().filter_map(Json::as_str) {
-        if works(key).await {
-            good.push(key);
+    // On a slow machine the time of all of them may be over before any has ended: the next one completes it.
+    let key = loop {
+        let mut good = Vec::new();
+        for (_, answer) in &answers {
+            if let Some(key) = answer["api_key"].as_str()
+                && works(key).await
+            {
+                good.push(key.to_owned());
+            }
         }
-    }
-    let [key] = good[..] else { panic!("{} keys work of {answers:#?}", good.len()) };
-    crate::kills::sound::is_onboarded(&deployment.bigquery, &tenant, key).await;
+        assert!(good.len() <= 1, "{} keys work", good.len());
+        match good.pop() {
+            Some(key) => break key,
+            None => assert!(answers.len() < 70, "{:#?}", deployment.onboard.errors()),
+        }
+        answers.push(deployment.onboard.call(route, &headers, Some(&body)).await);
+    };
+    crate::kills::sound::is_onboarded(&deployment.bigquery, &tenant, &key).await;
 }

@@ -28,6 +28,8 @@ pub const PUSHER: &str = "push@p.iam.gserviceaccount.com";
 const WRITERS: &str = "onboard@p.iam.gserviceaccount.com,trigger@p.iam.gserviceaccount.com,\
                        scheduler@p.iam.gserviceaccount.com,pipeline@p.iam.gserviceaccount.com";
 const SOON: Duration = Duration::from_mins(1);
+/// Longer than a server takes for any answer, which it gives up after a minute.
+const ANSWERED: Duration = Duration::from_mins(3);
 
 /// How a deployment is made.
 pub struct Setup {
@@ -297,7 +299,7 @@ impl Server {
     ) -> reqwest::Result<(u16, Json)> {
         let (method, path) = route;
         let url = format!("{}{path}", self.url());
-        let mut request = http().request(method.parse().unwrap(), url).timeout(SOON);
+        let mut request = http().request(method.parse().unwrap(), url).timeout(ANSWERED);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
