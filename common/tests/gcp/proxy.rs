@@ -195,8 +195,8 @@ impl Shared {
     async fn forward(&self, method: Method, uri: &Uri, body: Bytes) -> Response {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let url = format!("{}{path}", self.upstream);
-        // The emulator resets a connection now and then, and refuses one of two that make a view at once, as BigQuery
-        // does not. What it had taken by then it knows by its id or its name.
+        // The emulator resets a connection now and then, and refuses one of two that make a view or change a dataset at
+        // once, as BigQuery does not. What it had taken by then it knows by its id or its name.
         let mut tries = 0;
         loop {
             let request = self.client.request(method.clone(), &url).body(body.clone());
@@ -205,7 +205,8 @@ impl Shared {
                     let status = StatusCode::from_u16(sent.status().as_u16()).unwrap();
                     let body = sent.bytes().await.unwrap();
                     let said = String::from_utf8_lossy(&body);
-                    if status.is_success() || !said.contains("write-write conflict") {
+                    let conflict = ["write-write conflict", "Conflict on update"];
+                    if status.is_success() || !conflict.iter().any(|it| said.contains(it)) {
                         let kind = [("content-type", "application/json")];
                         return (status, kind, Body::from(body)).into_response();
                     }

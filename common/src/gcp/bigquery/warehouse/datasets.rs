@@ -68,7 +68,8 @@ impl BigQuery {
         let writers = || {
             self.writers.iter().map(|who| Access::new().set_role("WRITER").set_user_by_email(who))
         };
-        if writers().all(|writer| found.access.contains(&writer)) {
+        let may_write = |of: &Dataset| writers().all(|writer| of.access.contains(&writer));
+        if may_write(&found) {
             return Ok(());
         }
         let owners = found.access.into_iter().filter(|access| access.role == "OWNER");
@@ -87,7 +88,10 @@ impl BigQuery {
                     .send()
             })
             .await;
-        patched.map(|_| ())
+        let Err(error) = patched else { return Ok(()) };
+        // Another request may have come first, with the same list.
+        let found = self.client.again(&what, || self.look_at(name, DatasetView::Full)).await?;
+        if may_write(&found) { Ok(()) } else { Err(error) }
     }
 
     async fn look_at(
