@@ -14,7 +14,8 @@ use crate::{Context, queue};
 const TENANTS_AT_ONCE: usize = 8;
 /// For so long after its last run has ended, every pass looks at a tenant.
 const LATELY: TimeDelta = TimeDelta::hours(1);
-/// Of so many passes one looks at a tenant that has been idle for longer: at five minutes a pass, one an hour.
+/// Of so many passes one looks at a tenant that has been idle for longer, as long as the ledger remembers a run of it:
+/// at five minutes a pass, one an hour.
 const IDLE_PASSES: usize = 12;
 /// No tenant is begun after this: a request is given up after 60 s, and the queue is to be started too.
 const PASS_FOR: TimeDelta = TimeDelta::seconds(40);
