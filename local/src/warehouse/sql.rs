@@ -30,6 +30,7 @@ mod literals;
 mod nesting;
 pub(super) mod operators;
 mod query;
+mod records;
 pub(crate) mod refusal;
 mod relation;
 pub(crate) mod rowwise;
@@ -39,6 +40,7 @@ mod segment;
 mod select;
 mod sets;
 mod subquery;
+mod tokens;
 mod typed;
 mod wildcard;
 mod windows;
@@ -105,7 +107,7 @@ pub(crate) fn prepare(
         here: Span::empty(),
         written: BTreeMap::new(),
     };
-    let relation = binder.query(&parsed, None)?;
+    let relation = binder.query(&parsed, None)?.result()?;
     nesting::check_plan(&relation.plan)?;
     for subquery in &binder.subqueries {
         nesting::check_plan(&subquery.plan)?;
@@ -154,6 +156,7 @@ fn parse(sql: &str) -> Result<ast::Query, PortError> {
         .map_err(|e| syntax(&e.to_string()))?;
     nesting::check_text(&tokens)?;
     nesting::check_spelling(&tokens)?;
+    let tokens = tokens::rewritten(tokens);
     let mut statements = Parser::new(&BigQueryDialect {})
         .with_options(options)
         .with_tokens_with_locations(tokens)

@@ -115,12 +115,25 @@ impl AggregateKind {
     }
 }
 
-/// The kind, argument type and argument of one of our aggregate calls.
-pub(crate) fn kind_of(call: &Expr) -> Option<(AggregateKind, DataType, Expr)> {
+/// One of our aggregate calls: what it reads, and what accumulates it.
+pub(crate) struct Call {
+    /// The arguments.
+    pub(crate) args: Vec<Expr>,
+    /// A fresh accumulator over them.
+    pub(crate) accumulator: Box<dyn Fn() -> Box<dyn Accumulator> + Send + Sync>,
+}
+
+/// The parts of one of our aggregate calls.
+pub(crate) fn call_of(call: &Expr) -> Option<Call> {
     let Expr::AggregateFunction(function) = call else { return None };
-    let native = function.func.inner().downcast_ref::<Native>()?;
-    let [arg] = &function.params.args[..] else { return None };
-    Some((native.kind, native.arg.clone(), arg.clone()))
+    let args = function.params.args.clone();
+    let inner = function.func.inner();
+    if let Some(native) = inner.downcast_ref::<Native>() {
+        let (kind, arg) = (native.kind, native.arg.clone());
+        return Some(Call { args, accumulator: Box::new(move || kind.accumulator(&arg)) });
+    }
+    let accumulator = collected::accumulator_of(&**inner)?;
+    Some(Call { args, accumulator })
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -54,6 +54,9 @@ impl Binder<'_> {
         if let Some(over) = over {
             return self.window_call(&called, args, over, place, span);
         }
+        if let (FunctionArguments::Subquery(query), "ARRAY") = (args, called.as_str()) {
+            return self.array_subquery(query, place, span);
+        }
         if matches!(called.as_str(), "ARRAY_AGG" | "STRING_AGG") {
             return self.collecting(&called, args, place, span);
         }

@@ -42,17 +42,19 @@ impl Binder<'_> {
             E::Identifier(name) => place.scope.resolve(std::slice::from_ref(name)),
             E::CompoundIdentifier(path) => place.scope.resolve(path),
             E::CompoundFieldAccess { root, access_chain } => {
-                let mut path = Vec::new();
+                let mut value = self.expr(root, place)?;
                 for access in access_chain {
-                    match access {
-                        AccessExpr::Dot(E::Identifier(name)) => path.push(name.clone()),
-                        AccessExpr::Dot(_) | AccessExpr::Subscript(_) => {
-                            return Err(unsupported(described(expr), span));
+                    value = match access {
+                        AccessExpr::Dot(E::Identifier(name)) => {
+                            fields(value, std::slice::from_ref(name))?
                         }
-                    }
+                        AccessExpr::Dot(_) => return Err(unsupported(described(expr), span)),
+                        AccessExpr::Subscript(subscript) => {
+                            self.subscript(&value, subscript, place, span)?
+                        }
+                    };
                 }
-                let root = self.expr(root, place)?;
-                fields(root, &path)
+                Ok(value)
             }
             E::Nested(inner) => self.expr(inner, place),
             E::Value(value) => self.value(value),
@@ -96,6 +98,15 @@ impl Binder<'_> {
             }
             E::BinaryOp { left, op, right } => self.binary(left, op, right, place, span),
             E::UnaryOp { op, expr } => self.unary(*op, expr, place, span),
+            // What the tokens of `ARRAY<…>[…]` were made into.
+            E::Cast { kind: CastKind::TryCast, expr, data_type, array: false, format: None } => {
+                match (&**expr, data_type_of(data_type, span)?) {
+                    (E::Array(array), DataType::Array(element)) => {
+                        self.array(&array.elem, Some(&element), place, span)
+                    }
+                    _ => Err(unsupported(described(expr), span)),
+                }
+            }
             E::Cast { kind, expr, data_type, array: false, format: None } => {
                 let safe = match kind {
                     CastKind::Cast => false,
@@ -154,7 +165,9 @@ impl Binder<'_> {
                 call("TRIM", args, span)
             }
             E::Function(function) => self.function(function, place),
-            E::Array(ast::Array { elem, named: _ }) => self.array(elem, place, span),
+            E::Array(ast::Array { elem, named: false }) => self.array(elem, None, place, span),
+            E::Struct { values, fields } => self.record(values, fields, place, span),
+            E::Tuple(values) => self.tuple(values, place),
             // Everything else waits for its tests.
             _ => Err(unsupported(described(expr), span)),
         }
@@ -223,7 +236,7 @@ impl Binder<'_> {
                     Origin::Known(Value::Float64(x)) => {
                         Typed::known(Value::Float64(-x), DataType::Float64, span)
                     }
-                    Origin::Known(_) | Origin::Computed | Origin::Null => {
+                    Origin::Known(_) | Origin::Computed | Origin::Record(_) | Origin::Null => {
                         call("NEGATE", vec![value], span)
                     }
                 }
@@ -295,44 +308,6 @@ impl Binder<'_> {
         }
         values.push(otherwise.map_or_else(|| Ok(Typed::null()), |e| self.expr(e, place))?);
         choose(tests, values, span)
-    }
-
-    /// `[a, b]`: an array of literals and parameters.
-    fn array(
-        &mut self,
-        elements: &[ast::Expr],
-        place: &Place<'_>,
-        span: Span,
-    ) -> Result<Typed, PortError> {
-        let bound: Result<Vec<_>, _> = elements.iter().map(|e| self.expr(e, place)).collect();
-        let bound = bound?;
-        let kind = supertype(&bound, span)?;
-        if matches!(kind, DataType::Array(_)) {
-            return Err(invalid("an array of arrays does not exist", span));
-        }
-        let mut values = Vec::with_capacity(bound.len());
-        for element in bound {
-            let element = match (element.origin.clone(), &kind) {
-                // A literal that widens keeps being one.
-                (Origin::Known(Value::Int64(i)), DataType::Float64) => {
-                    Value::Float64(super::functions::cast::int_to_f64(i))
-                }
-                (Origin::Known(Value::Int64(i)), DataType::Numeric) => {
-                    Value::Numeric(i.to_string())
-                }
-                _ => match element.coerce(&kind, span)?.origin {
-                    Origin::Known(value) => value,
-                    Origin::Null => {
-                        return Err(unsupported("an array with a NULL element", span));
-                    }
-                    Origin::Computed => {
-                        return Err(unsupported("an array of computed elements", span));
-                    }
-                },
-            };
-            values.push(element);
-        }
-        Typed::known(Value::Array(values), DataType::Array(Box::new(kind)), span)
     }
 }
 

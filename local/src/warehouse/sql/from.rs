@@ -11,6 +11,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::joins::cross;
+use super::query::as_struct;
+use super::records::{self, holds_arrays};
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, project};
 use super::scope::{Merged, Name, Range, Scope, field_at};
@@ -136,7 +138,8 @@ impl Binder<'_> {
                 Err(unsupported(format!("the table function {name}"), span))
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
-                let relation = self.query(subquery, None)?;
+                let (subquery, _) = as_struct(subquery);
+                let relation = self.query(&subquery, outer)?;
                 let alias = alias_of(alias.as_ref())?;
                 Ok(Item::Rows(rows(relation, alias.map(|a| a.value))))
             }
@@ -250,8 +253,10 @@ impl Binder<'_> {
         for stored in &source.columns {
             let name = self.fresh(&stored.name);
             let read = datafusion::common::Column::new(Some(reference.clone()), &stored.name);
-            exprs.push(Expr::Column(read).alias(&name));
             let kind = stored.data_type();
+            let read = Expr::Column(read);
+            let read = if holds_arrays(&kind) { records::stored(read, &kind) } else { read };
+            exprs.push(read.alias(&name));
             columns.push(Output { name: Some(stored.name.clone()), kind, column: name });
         }
         Ok(Relation { plan: project(plan, exprs)?, columns })
@@ -348,7 +353,8 @@ fn rows(relation: Relation, alias: Option<String>) -> From {
     From { plan: relation.plan, ranges: vec![range], merged: Vec::new() }
 }
 
-fn alias_of(alias: Option<&TableAlias>) -> Result<Option<Ident>, PortError> {
+/// The name of an alias, which names no columns.
+pub(super) fn alias_of(alias: Option<&TableAlias>) -> Result<Option<Ident>, PortError> {
     let Some(TableAlias { explicit: _, name, columns, at }) = alias else { return Ok(None) };
     if !columns.is_empty() || at.is_some() {
         return Err(unsupported("an alias with column names", name.span));

@@ -84,7 +84,7 @@ impl Binder<'_> {
     }
 
     /// A key: an ordinal, an alias of the list, or an expression over FROM.
-    fn group_item(
+    pub(super) fn group_item(
         &mut self,
         expr: &ast::Expr,
         scope: &Scope<'_>,

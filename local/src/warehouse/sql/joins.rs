@@ -141,7 +141,14 @@ fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, Por
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)?;
     let plan = padded(plan, kind, left_width)?;
-    Ok(both(plan, left.ranges, left.merged, right.ranges, &right.merged))
+    let (mut lefts, mut rights) = (left.ranges, right.ranges);
+    if matches!(kind, JoinType::Right | JoinType::Full) {
+        lefts.iter_mut().for_each(|range| range.padded = true);
+    }
+    if matches!(kind, JoinType::Left | JoinType::Full) {
+        rights.iter_mut().for_each(|range| range.padded = true);
+    }
+    Ok(both(plan, lefts, left.merged, rights, &right.merged))
 }
 
 /// Hides from the optimizer what it believes of the sides that an outer join pads with NULLs.

@@ -160,6 +160,21 @@ pub(super) fn data_type_of(kind: &ast::DataType, span: Span) -> Result<DataType,
         T::Datetime(None) => DataType::Datetime,
         T::Time(None, TimezoneInfo::None) => DataType::Time,
         T::Timestamp(None, TimezoneInfo::None) => DataType::Timestamp,
+        T::Array(ast::ArrayElemTypeDef::AngleBracket(element)) => {
+            match data_type_of(element, span)? {
+                DataType::Array(_) => {
+                    return Err(invalid("an array of arrays does not exist", span));
+                }
+                element => DataType::Array(Box::new(element)),
+            }
+        }
+        T::Struct(fields, ast::StructBracketKind::AngleBrackets) => {
+            let named = fields.iter().map(|field| {
+                let name = field.field_name.as_ref().map(|n| n.value.clone());
+                Ok((name.unwrap_or_default(), data_type_of(&field.field_type, span)?))
+            });
+            DataType::Struct(named.collect::<Result<_, PortError>>()?)
+        }
         other => return Err(unsupported(format!("the type {other}"), span)),
     })
 }

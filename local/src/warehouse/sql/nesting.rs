@@ -77,6 +77,9 @@ pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> 
         if token.token == Token::DoubleEq {
             return Err(invalid("the operator == ; write =", token.span));
         }
+        if is_word(&token.token, Keyword::TRY_CAST) {
+            return Err(unsupported("TRY_CAST; write SAFE_CAST", token.span));
+        }
         let next = written.get(at + 1).map(|t| &t.token);
         if is_word(&token.token, Keyword::LIMIT) && next.is_some_and(|t| is_word(t, Keyword::ALL)) {
             return Err(invalid("LIMIT ALL", token.span));
@@ -182,7 +185,7 @@ fn closes(token: &Token) -> bool {
     matches!(token, Token::RParen | Token::RBracket) || is_word(token, Keyword::END)
 }
 
-fn is_word(token: &Token, keyword: Keyword) -> bool {
+pub(super) fn is_word(token: &Token, keyword: Keyword) -> bool {
     matches!(token, Token::Word(word) if word.keyword == keyword && word.quote_style.is_none())
 }
 

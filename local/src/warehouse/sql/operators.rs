@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{self, BinaryOperator};
 
 use super::expr::{boolean, comparison};
 use super::functions::call;
+use super::records::parts;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
 use super::typed::{Typed, comparable, one_kind};
@@ -161,6 +162,9 @@ pub(super) fn compare(
         let (l, r) = kinds;
         invalid(format!("no matching signature of {sign} for the types ({l}, {r}); CAST one"), span)
     })?;
+    if let (DataType::Struct(_), "=" | "!=") = (&kind, sign) {
+        return same_fields(sign, &left, &right, span);
+    }
     if kind == DataType::Float64 {
         return call(sign, vec![left, right], span);
     }
@@ -176,4 +180,19 @@ pub(super) fn compare(
         _ => Operator::GtEq,
     };
     Ok(boolean(binary_expr(left.expr, op, right.expr)))
+}
+
+/// `=` and `!=` of STRUCTs: of their fields in order, whatever their names; unlike fields outweigh a NULL.
+fn same_fields(sign: &str, left: &Typed, right: &Typed, span: Span) -> Result<Typed, PortError> {
+    let (lefts, rights) = (parts(left).unwrap_or_default(), parts(right).unwrap_or_default());
+    let mut equal: Option<Expr> = None;
+    for (l, r) in lefts.into_iter().zip(rights) {
+        let field = compare("=", l, r, span)?.expr;
+        equal = Some(match equal {
+            Some(before) => binary_expr(before, Operator::And, field),
+            None => field,
+        });
+    }
+    let equal = equal.ok_or_else(|| unsupported("= on a STRUCT without fields", span))?;
+    Ok(boolean(if sign == "=" { equal } else { not(equal) }))
 }

@@ -1,5 +1,6 @@
 //! A whole query: WITH, set operations, ORDER BY and LIMIT.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use common::port::PortError;
@@ -86,7 +87,8 @@ impl Binder<'_> {
             if from.is_some() || materialized.is_some() || !alias.columns.is_empty() {
                 return Err(unsupported("this form of WITH", span));
             }
-            let relation = self.query(query, None)?;
+            let (query, _) = as_struct(query);
+            let relation = self.query(&query, None)?;
             let name = alias.name.value.clone();
             self.named.push(Named { name, relation: Rc::new(relation) });
         }
@@ -148,7 +150,23 @@ impl Binder<'_> {
         relation: Relation,
         clause: Option<&LimitClause>,
     ) -> Result<Relation, PortError> {
-        let Some(clause) = clause else { return Ok(relation) };
+        let (skip, fetch) = self.limits(clause)?;
+        if (skip, fetch) == (0, None) {
+            return Ok(relation);
+        }
+        let plan = LogicalPlanBuilder::from(relation.plan)
+            .limit(skip, fetch)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(planned)?;
+        Ok(Relation { plan, columns: relation.columns })
+    }
+
+    /// How many rows to skip, and how many to keep at most.
+    pub(super) fn limits(
+        &mut self,
+        clause: Option<&LimitClause>,
+    ) -> Result<(usize, Option<usize>), PortError> {
+        let Some(clause) = clause else { return Ok((0, None)) };
         let (limit, offset) = match clause {
             LimitClause::LimitOffset { limit, offset, limit_by } if limit_by.is_empty() => {
                 (limit, offset)
@@ -176,11 +194,7 @@ impl Binder<'_> {
             Some(_) => return Err(unsupported("OFFSET ROWS", self.here)),
             None => 0,
         };
-        let plan = LogicalPlanBuilder::from(relation.plan)
-            .limit(skip, fetch)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planned)?;
-        Ok(Relation { plan, columns: relation.columns })
+        Ok((skip, fetch))
     }
 }
 
@@ -246,4 +260,18 @@ pub(super) fn sortable(value: Typed, span: super::Span) -> Result<Expr, PortErro
         }
         _ => Ok(value.expr),
     }
+}
+
+/// A query as its rows' columns, and whether it said `SELECT AS STRUCT`: whoever reads rows reads the same columns.
+pub(super) fn as_struct(query: &ast::Query) -> (Cow<'_, ast::Query>, bool) {
+    let structs =
+        |s: &ast::Select| matches!(s.value_table_mode, Some(ast::ValueTableMode::AsStruct));
+    if !matches!(&*query.body, SetExpr::Select(select) if structs(select)) {
+        return (Cow::Borrowed(query), false);
+    }
+    let mut query = query.clone();
+    if let SetExpr::Select(select) = &mut *query.body {
+        select.value_table_mode = None;
+    }
+    (Cow::Owned(query), true)
 }

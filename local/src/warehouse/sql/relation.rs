@@ -5,6 +5,7 @@ use common::warehouse::DataType;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::records::{holds_arrays, stored};
 use super::{Binder, planned};
 
 /// One output column.
@@ -25,6 +26,20 @@ pub(super) struct Relation {
     pub(super) plan: LogicalPlan,
     /// The columns, in order.
     pub(super) columns: Vec<Output>,
+}
+
+impl Relation {
+    /// The same rows as a result may hold them.
+    pub(super) fn result(self) -> Result<Self, PortError> {
+        if !self.columns.iter().any(|o| holds_arrays(&o.kind)) {
+            return Ok(self);
+        }
+        let exprs = self.columns.iter().map(|o| {
+            let value = column(&o.column);
+            if holds_arrays(&o.kind) { stored(value, &o.kind).alias(&o.column) } else { value }
+        });
+        Ok(Self { plan: project(self.plan, exprs.collect())?, columns: self.columns })
+    }
 }
 
 /// A column of the plan.

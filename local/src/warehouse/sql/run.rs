@@ -4,7 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::port::PortError;
-use datafusion::arrow::array::Array;
+use datafusion::arrow::array::{Array, ArrayRef, ListArray, new_empty_array};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::compute::concat;
+use datafusion::arrow::datatypes::Field;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
@@ -93,12 +96,18 @@ async fn answer(session: &SessionContext, subquery: &Subquery) -> Result<(), Por
     let mut values = HashSet::new();
     let mut null = false;
     let mut first = None;
+    let mut lists: Vec<ArrayRef> = vec![new_empty_array(rows.schema().field(0).data_type())];
     while let Some(batch) = rows.try_next().await.map_err(executed)? {
         let column = Arc::clone(batch.column(0));
+        if subquery.kept == Kept::List {
+            lists.push(column);
+            continue;
+        }
         for at in 0..column.len() {
             let value = ScalarValue::try_from_array(&column, at).map_err(executed)?;
             match subquery.kept {
                 Kept::Value => first = first.or(Some(value)),
+                Kept::List => {}
                 Kept::Set if value.is_null() => null = true,
                 Kept::Set => {
                     values.insert(member(value));
@@ -108,6 +117,7 @@ async fn answer(session: &SessionContext, subquery: &Subquery) -> Result<(), Por
     }
     let answer = match subquery.kept {
         Kept::Set => Answer::Set { values, null },
+        Kept::List => Answer::Value(one_list(&lists).map_err(executed)?),
         Kept::Value => {
             let value = first.ok_or_else(|| {
                 PortError::other("a scalar subquery", "an aggregate without GROUP BY gave no row")
@@ -118,4 +128,13 @@ async fn answer(session: &SessionContext, subquery: &Subquery) -> Result<(), Por
     // A statement runs once; a second answer would be the same one.
     drop(subquery.answer.set(answer));
     Ok(())
+}
+
+/// The columns' values as one array.
+fn one_list(columns: &[ArrayRef]) -> datafusion::common::Result<ScalarValue> {
+    let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
+    let items = concat(&columns)?;
+    let field = Arc::new(Field::new_list_field(items.data_type().clone(), true));
+    let list = ListArray::try_new(field, OffsetBuffer::from_lengths([items.len()]), items, None)?;
+    Ok(ScalarValue::List(Arc::new(list)))
 }

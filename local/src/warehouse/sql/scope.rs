@@ -8,7 +8,8 @@ use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{Ident, NamedWindowDefinition};
 use std::sync::Arc;
 
-use super::refusal::invalid;
+use super::records::record;
+use super::refusal::{invalid, unsupported};
 use super::rowwise::native;
 use super::typed::Typed;
 
@@ -32,6 +33,8 @@ pub(super) struct Range {
     pub(super) element: Option<Typed>,
     /// Columns that a USING merged: only a qualified name reads them.
     pub(super) hidden: Vec<String>,
+    /// Whether an outer join may have made its rows of NULLs.
+    pub(super) padded: bool,
 }
 
 impl Range {
@@ -59,6 +62,8 @@ pub(super) struct Scope<'p> {
     pub(super) merged: Vec<Merged>,
     /// The query around this one, where its columns may be read.
     pub(super) outer: Option<&'p Scope<'p>>,
+    /// Whether what is around it is in sight but cannot be read.
+    pub(super) sealed: bool,
     /// Names that come first: select-list aliases in ORDER BY.
     pub(super) aliases: Vec<Name>,
     /// Names that are a column and another alias: written bare, they are refused.
@@ -78,16 +83,40 @@ pub(super) fn same(a: &str, b: &str) -> bool {
 impl Scope<'_> {
     /// The value of a path of names.
     pub(super) fn resolve(&self, path: &[Ident]) -> Result<Typed, PortError> {
-        let mut level = Some(self);
-        while let Some(scope) = level {
-            if let Some(value) = scope.here(path)? {
-                return Ok(value);
-            }
-            level = scope.outer;
-        }
         let written: Vec<&str> = path.iter().map(|p| p.value.as_str()).collect();
         let span = path.first().map_or_else(super::Span::empty, |p| p.span);
+        let mut level = Some(self);
+        let mut sealed = false;
+        while let Some(scope) = level {
+            match scope.here(path)? {
+                Some(_) if sealed => {
+                    let what = format!(
+                        "a subquery over tables that reads {} of the query around it",
+                        written.join(".")
+                    );
+                    return Err(unsupported(what, span));
+                }
+                Some(value) => return Ok(value),
+                None => {}
+            }
+            sealed |= scope.sealed;
+            level = scope.outer;
+        }
         Err(invalid(format!("the name {} is not in sight", written.join(".")), span))
+    }
+
+    /// Whether a name is one of FROM's or a column, here or around.
+    pub(super) fn names(&self, name: &str) -> bool {
+        let here = self.ranges.iter().any(|range| {
+            range.alias.as_ref().is_some_and(|a| same(a, name))
+                || range.columns.iter().any(|c| same(&c.name, name))
+        });
+        here || !self.sealed && self.outer.is_some_and(|outer| outer.names(name))
+    }
+
+    /// What a subquery that runs once sees of the query around it: names that it cannot read.
+    pub(super) fn behind(&self) -> Scope<'_> {
+        Scope { outer: Some(self), sealed: true, ..Scope::default() }
     }
 
     fn here(&self, path: &[Ident]) -> Result<Option<Typed>, PortError> {
@@ -140,11 +169,12 @@ impl Found<'_> {
             }
             Self::Range(range) => {
                 let Some(second) = path.get(1) else {
-                    let message = format!(
-                        "the table {} as a value is not supported by the embedded warehouse: name its columns",
-                        first.value
-                    );
-                    return Err(invalid(message, first.span));
+                    if range.padded {
+                        let what = format!("the table {} of an outer join as a value", first.value);
+                        return Err(unsupported(what, first.span));
+                    }
+                    let fields = range.columns.iter().map(|c| (c.name.clone(), c.value.clone()));
+                    return Ok(record(fields.collect()));
                 };
                 let mut columns = range.columns.iter().filter(|n| same(&n.name, &second.value));
                 let Some(column) = columns.next() else {
@@ -213,11 +243,6 @@ impl Scope<'_> {
     /// A clause without aggregate functions.
     pub(super) fn plain(&self, clause: &'static str) -> Place<'_> {
         Place { scope: self, no_aggregates: Some(clause), windows: None }
-    }
-
-    /// A clause with them.
-    pub(super) fn aggregating(&self) -> Place<'_> {
-        Place { scope: self, no_aggregates: None, windows: None }
     }
 
     /// A clause with aggregate and, where `windows` says so, window functions.

@@ -1,39 +1,38 @@
-//! A subquery over one array, run for each row of a batch: `(SELECT SUM(c.amount) FROM UNNEST(credits) AS c)`.
+//! A subquery over the arrays of one row, run for each row of a batch:
+//! `(SELECT SUM(c.amount) FROM UNNEST(credits) AS c)`.
 //!
-//! The batch's elements are laid end to end with the number of their row beside them; the subquery's WHERE,
-//! aggregates and SELECT then run once over all of them.
+//! The batch's elements are laid end to end with the number of their row beside them; each clause of the subquery
+//! then runs once over all of them.
 
 use std::sync::Arc;
 
 use common::port::PortError;
 use common::warehouse::DataType;
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
-    UInt32Array,
-};
-use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::compute::{filter_record_batch, take};
-use datafusion::arrow::datatypes::{Field, Schema};
-use datafusion::common::{DFSchema, Result as DfResult};
-use datafusion::execution::context::ExecutionProps;
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::compute::SortOptions;
 use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::create_physical_expr;
-use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{self, GroupByExpr, SelectItem, SetExpr, TableFactor};
+use datafusion::sql::sqlparser::ast::{
+    self, Distinct, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectNamePart, SetExpr,
+    TableFactor,
+};
 
-use super::aggregates::{AggregateKind, kind_of};
-use super::from::element_range;
+use super::aggregates::{Call, call_of};
+use super::from::{alias_of, element_range};
 use super::grouping::collect;
-use super::refusal::{evaluation, invalid};
+use super::query::{group_key, sortable};
+use super::records::record;
+use super::refusal::{invalid, unsupported};
 use super::relation::column;
 use super::rowwise::native;
 use super::scope::{Name, Place, Range, Scope};
-use super::select::aggregates;
+use super::select::{Item, aggregates};
 use super::typed::Typed;
 use super::windows::has_windows;
 use super::{Binder, Span};
-use crate::warehouse::values::arrow_type;
+
+mod laid;
+
+pub(super) use laid::offsets;
 
 /// What becomes of a row's result rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,355 +45,364 @@ pub(super) enum Term {
     Array,
 }
 
-/// A bound subquery over an array's elements.
+/// One array, whose elements stand beside those of the sources before it.
+struct Source {
+    array: Expr,
+    element: String,
+    offset: String,
+}
+
+/// A bound subquery over a row's arrays.
 struct Segment {
     /// The columns around it that it reads, by the name they have inside.
     captured: Vec<String>,
-    element: String,
-    offset: String,
+    sources: Vec<Source>,
     filter: Option<Expr>,
-    /// Aggregates with the name their value has in `output`.
-    aggregates: Vec<(String, AggregateKind, DataType, Expr)>,
+    /// The names of the grouping's keys; `None` where nothing is grouped or aggregated.
+    groups: Option<Vec<(String, Expr)>>,
+    /// Aggregates with the name their value has behind the grouping.
+    aggregates: Vec<(String, Call)>,
+    having: Option<Expr>,
     output: Expr,
+    distinct: bool,
+    order: Vec<(Expr, SortOptions)>,
+    skip: usize,
+    fetch: Option<usize>,
     kind: DataType,
     term: Term,
 }
 
+/// An array in FROM as written.
+struct Written<'q> {
+    array: ast::Expr,
+    alias: Option<String>,
+    offset: Option<String>,
+    on: Option<&'q ast::Expr>,
+}
+
 impl Binder<'_> {
-    /// Binds a subquery whose FROM is one UNNEST; `None` where it is of another shape.
+    /// Binds a subquery whose FROM names arrays alone; `None` where it names something else.
     pub(super) fn segment(
         &mut self,
         query: &ast::Query,
         term: Term,
         place: &Place<'_>,
     ) -> Result<Option<Typed>, PortError> {
-        let Some((select, array, alias, offset)) = shape(query) else { return Ok(None) };
+        let Some((select, written)) = shape(query, place) else { return Ok(None) };
         let span = self.at(query);
-        let array =
-            self.expr(array, &Place { no_aggregates: Some("UNNEST"), windows: None, ..*place })?;
-        let DataType::Array(element_kind) = array.kind.clone() else {
+        let mut scope = Scope { outer: Some(place.scope), ..Scope::default() };
+        let mut sources = Vec::new();
+        let mut filters = Vec::new();
+        for (at, from) in written.iter().enumerate() {
+            let clause = Some("UNNEST").filter(|_| at > 0).or(place.no_aggregates);
+            let inner = Place { scope: &scope, no_aggregates: clause, windows: None };
+            let array = self.expr(&from.array, &inner)?;
+            sources.push(self.source(&mut scope, array, from, span)?);
+            if let Some(on) = from.on {
+                filters.push(self.expr(on, &scope.plain("ON"))?.coerce(&DataType::Bool, span)?);
+            }
+        }
+        if let Some(condition) = &select.selection {
+            let span = self.at(condition);
+            let bound = self.expr(condition, &scope.plain("WHERE"))?;
+            filters.push(bound.coerce(&DataType::Bool, span)?);
+        }
+        let filter = filters.into_iter().map(|f| f.expr).reduce(Expr::and);
+        let items = self.items(&select.projection, &scope, None)?;
+        let order = match &query.order_by {
+            Some(ast::OrderBy {
+                kind: ast::OrderByKind::Expressions(order),
+                interpolate: None,
+            }) => &order[..],
+            Some(_) => return Err(unsupported("this ORDER BY", span)),
+            None => &[],
+        };
+        let mut keys = self.order_keys(order, &items, &scope, None)?;
+        let mut having = match &select.having {
+            Some(having) => Some(self.condition(having, &items, &scope, None)?),
+            None => None,
+        };
+        let mut items = items;
+        let (groups, calls) = {
+            let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
+            after.extend(keys.iter_mut());
+            after.extend(having.iter_mut());
+            self.segment_groups(select, &scope, &sources, after, span)?
+        };
+        let distinct = matches!(select.distinct, Some(Distinct::Distinct));
+        let mut output = output(&items, select, term, span)?;
+        if distinct {
+            if keys.iter().any(|k| k.expr != output.expr) {
+                let message = "ORDER BY after SELECT DISTINCT takes columns of the list alone";
+                return Err(invalid(message, span));
+            }
+            output.expr = group_key(output.clone(), span)?;
+        }
+        let mut sorted = Vec::new();
+        for (key, item) in keys.into_iter().zip(order) {
+            let descending = !item.options.asc.unwrap_or(true);
+            let nulls_first = item.options.nulls_first.unwrap_or(!descending);
+            let options = SortOptions { descending, nulls_first };
+            let key = if distinct { Typed { expr: output.expr.clone(), ..key } } else { key };
+            sorted.push((sortable(key, span)?, options));
+        }
+        let (skip, fetch) = self.limits(query.limit_clause.as_ref())?;
+        let segment = Segment {
+            captured: Vec::new(),
+            sources,
+            filter,
+            groups,
+            aggregates: calls,
+            having: having.map(|h| h.expr),
+            output: output.expr,
+            distinct,
+            order: sorted,
+            skip,
+            fetch,
+            kind: output.kind,
+            term,
+        };
+        self.finish(segment, span).map(Some)
+    }
+
+    /// Adds an array's names to the scope.
+    fn source(
+        &mut self,
+        scope: &mut Scope<'_>,
+        array: Typed,
+        from: &Written<'_>,
+        span: Span,
+    ) -> Result<Source, PortError> {
+        let DataType::Array(kind) = array.kind.clone() else {
             return Err(invalid(format!("UNNEST of a {}", array.kind_name()), span));
         };
         let element = self.fresh("an element of UNNEST");
-        let offset_name = self.fresh("offset");
-        let value = Typed::computed(column(&element), *element_kind);
-        let mut ranges = vec![element_range(alias, value)];
-        if let Some(name) = offset {
-            let value = Typed::computed(column(&offset_name), DataType::Int64);
-            ranges.push(Range { columns: vec![Name { name, value }], ..Range::default() });
+        let offset = self.fresh("offset");
+        let value = Typed::computed(column(&element), *kind);
+        scope.ranges.push(element_range(from.alias.clone(), value));
+        if let Some(name) = from.offset.clone() {
+            let value = Typed::computed(column(&offset), DataType::Int64);
+            scope.ranges.push(Range { columns: vec![Name { name, value }], ..Range::default() });
         }
-        let scope = Scope { ranges, outer: Some(place.scope), ..Scope::default() };
-        let filter = match &select.selection {
-            Some(condition) => {
-                let span = self.at(condition);
-                let bound = self.expr(condition, &scope.plain("WHERE"))?;
-                Some(bound.coerce(&DataType::Bool, span)?.expr)
-            }
-            None => None,
-        };
-        let output = match (&select.projection[..], term) {
-            ([SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. }], _) => {
-                self.expr(e, &scope.aggregating())?
-            }
-            (list, Term::Exists) => self.existing(list, &scope, span)?,
-            _ => return Err(invalid("a subquery as a value has one column", span)),
-        };
-        self.finish(array, filter, output, (element, offset_name), term, span).map(Some)
+        Ok(Source { array: array.expr, element, offset })
     }
 
-    /// The list of EXISTS: only whether it aggregates matters, but all of it must mean something.
-    fn existing(
+    /// The keys and aggregates of the subquery, and `after` rewritten to read them.
+    #[expect(clippy::type_complexity, reason = "two lists of named parts")]
+    fn segment_groups(
         &mut self,
-        list: &[SelectItem],
+        select: &ast::Select,
         scope: &Scope<'_>,
+        sources: &[Source],
+        after: Vec<&mut Typed>,
         span: Span,
-    ) -> Result<Typed, PortError> {
-        let (mut aggregated, mut plain) = (None, false);
-        for item in self.items(list, scope, None)? {
-            if aggregates(&item.value.expr) {
-                aggregated = Some(item.value);
-            } else {
-                plain |= !item.value.expr.column_refs().is_empty();
-            }
+    ) -> Result<(Option<Vec<(String, Expr)>>, Vec<(String, Call)>), PortError> {
+        let GroupByExpr::Expressions(written, modifiers) = &select.group_by else {
+            return Err(unsupported("GROUP BY ALL over UNNEST", span));
+        };
+        if !modifiers.is_empty() {
+            return Err(unsupported("a GROUP BY modifier", span));
         }
-        if aggregated.is_some() && plain {
-            let what = "EXISTS over UNNEST of an aggregate beside another column";
-            return Err(super::refusal::unsupported(what, span));
-        }
-        Ok(aggregated.unwrap_or_else(|| Typed::computed(super::expr::always(), DataType::Bool)))
-    }
-
-    fn finish(
-        &mut self,
-        array: Typed,
-        filter: Option<Expr>,
-        output: Typed,
-        (element, offset): (String, String),
-        term: Term,
-        span: Span,
-    ) -> Result<Typed, PortError> {
-        let mut aggregates = Vec::new();
-        let mut replaced = Vec::new();
-        let mut odd = [&array.expr, &output.expr].into_iter().chain(&filter).any(has_windows);
-        collect(&output.expr, &mut |call| match kind_of(call) {
-            Some((kind, arg, expr)) => {
-                let name = self.fresh("an aggregate");
-                replaced.push((call.clone(), column(&name)));
-                aggregates.push((name, kind, arg, expr));
+        let mut replaced: Vec<(Expr, Expr)> = Vec::new();
+        let mut groups = Vec::new();
+        for expr in written {
+            let key = self.group_item(expr, scope, &after, &select.projection)?;
+            let span = self.at(expr);
+            if aggregates(&key.expr) {
+                return Err(invalid("GROUP BY an aggregate", span));
             }
-            None => odd = true,
-        });
+            let name = self.fresh("a GROUP BY key");
+            groups.push((name.clone(), group_key(key.clone(), span)?));
+            replaced.push((key.expr, column(&name)));
+        }
+        let mut calls = Vec::new();
+        let mut odd = false;
+        for typed in &after {
+            odd |= has_windows(&typed.expr);
+            collect(&typed.expr, &mut |call| {
+                if replaced.iter().any(|(known, _)| known == call) {
+                    return;
+                }
+                match call_of(call) {
+                    Some(found) => {
+                        let name = self.fresh("an aggregate");
+                        replaced.push((call.clone(), column(&name)));
+                        calls.push((name, found));
+                    }
+                    None => odd = true,
+                }
+            });
+        }
         if odd {
-            return Err(super::refusal::unsupported(
-                "this aggregate or window function over UNNEST",
-                span,
-            ));
+            return Err(unsupported("this aggregate or window function over UNNEST", span));
         }
-        let rewritten = replace(&output.expr, &replaced);
-        if !aggregates.is_empty() {
-            let bare =
-                rewritten.column_refs().iter().any(|c| c.name == element || c.name == offset);
-            if bare {
+        if groups.is_empty() && calls.is_empty() {
+            return match select.having {
+                Some(_) => Err(invalid("HAVING without GROUP BY or an aggregate", span)),
+                None => Ok((None, calls)),
+            };
+        }
+        for typed in after {
+            typed.expr = replace(&typed.expr, &replaced);
+            let inner = |c: &&datafusion::common::Column| {
+                sources.iter().any(|s| s.element == c.name || s.offset == c.name)
+            };
+            if typed.expr.column_refs().iter().any(|c| inner(&c)) {
                 let message = "an element of UNNEST beside an aggregate is not aggregated";
                 return Err(invalid(message, span));
             }
         }
+        Ok((Some(groups), calls))
+    }
+
+    /// The call that runs the segment over the columns it captures.
+    fn finish(&mut self, mut segment: Segment, span: Span) -> Result<Typed, PortError> {
+        let Segment { sources, filter, groups, aggregates, having, output, order, .. } = &segment;
+        let made: Vec<&String> = sources
+            .iter()
+            .flat_map(|s| [&s.element, &s.offset])
+            .chain(groups.iter().flatten().map(|(name, _)| name))
+            .chain(aggregates.iter().map(|(name, _)| name))
+            .collect();
+        let within = sources[1..]
+            .iter()
+            .map(|s| &s.array)
+            .chain(filter)
+            .chain(groups.iter().flatten().map(|(_, key)| key))
+            .chain(aggregates.iter().flat_map(|(_, call)| &call.args))
+            .chain(having)
+            .chain([output])
+            .chain(order.iter().map(|(key, _)| key));
         let mut captured: Vec<String> = Vec::new();
-        let arguments = aggregates.iter().map(|(_, _, _, expr)| expr);
-        for expr in filter.iter().chain([&output.expr]).chain(arguments) {
+        for expr in within {
+            if has_windows(expr) {
+                return Err(unsupported("a window function over UNNEST", span));
+            }
             for read in expr.column_refs() {
-                if read.name != element && read.name != offset && !captured.contains(&read.name) {
+                if !made.contains(&&read.name) && !captured.contains(&read.name) {
                     captured.push(read.name.clone());
                 }
             }
         }
         captured.sort();
-        let mut args = vec![array.expr];
+        let mut args = vec![sources[0].array.clone()];
         args.extend(captured.iter().map(|name| column(name)));
-        let kind = match term {
-            Term::Scalar => output.kind.clone(),
+        let kind = match segment.term {
+            Term::Scalar => segment.kind.clone(),
             Term::Exists => DataType::Bool,
-            Term::Array => DataType::Array(Box::new(output.kind.clone())),
+            Term::Array => DataType::Array(Box::new(segment.kind.clone())),
         };
-        let segment = Segment {
-            captured,
-            element,
-            offset,
-            filter,
-            aggregates,
-            output: rewritten,
-            kind: output.kind,
-            term,
-        };
+        if segment.term == Term::Array && matches!(segment.kind, DataType::Array(_)) {
+            return Err(invalid("an array of arrays does not exist", span));
+        }
+        segment.captured = captured;
         let salt = self.salt();
         let evaluate = Arc::new(move |args: &[ArrayRef], rows: usize| segment.run(args, rows));
         Ok(Typed::computed(native("SEGMENT", salt, &kind, args, evaluate), kind))
     }
 }
 
-type Shape<'q> = (&'q ast::Select, &'q ast::Expr, Option<String>, Option<String>);
+/// The one value of the list, or the STRUCT of all.
+fn output(
+    items: &[Item],
+    select: &ast::Select,
+    term: Term,
+    span: Span,
+) -> Result<Typed, PortError> {
+    let named = || items.iter().map(|i| (i.name.clone().unwrap_or_default(), i.value.clone()));
+    match (items, select.value_table_mode, term) {
+        (_, Some(ast::ValueTableMode::AsStruct), _) => Ok(record(named().collect())),
+        ([only], None, _) => Ok(only.value.clone()),
+        // EXISTS asks for no value, but all of the list must mean something.
+        (_, None, Term::Exists) => Ok(record(named().collect())),
+        (_, None, _) => Err(invalid("a subquery as a value has one column", span)),
+        (_, Some(_), _) => Err(unsupported("SELECT AS VALUE", span)),
+    }
+}
 
-/// The parts of a subquery whose FROM is one UNNEST and that has no clause but WHERE.
-fn shape(query: &ast::Query) -> Option<Shape<'_>> {
+/// The SELECT of a subquery whose FROM names arrays alone, and these.
+fn shape<'q>(
+    query: &'q ast::Query,
+    place: &Place<'_>,
+) -> Option<(&'q ast::Select, Vec<Written<'q>>)> {
     let SetExpr::Select(select) = &*query.body else { return None };
-    let bare = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none();
-    let [from] = &select.from[..] else { return None };
-    let TableFactor::UNNEST {
-        alias,
-        array_exprs,
-        with_offset,
-        with_offset_alias,
-        with_ordinality: false,
-    } = &from.relation
-    else {
-        return None;
-    };
-    let GroupByExpr::Expressions(groups, modifiers) = &select.group_by else { return None };
-    let plain = groups.is_empty()
-        && modifiers.is_empty()
-        && select.having.is_none()
-        && select.distinct.is_none()
+    let plain = query.with.is_none()
+        && query.fetch.is_none()
+        && query.pipe_operators.is_empty()
+        && !matches!(select.distinct, Some(Distinct::On(_)))
         && select.qualify.is_none()
-        && select.named_window.is_empty();
-    let [array] = &array_exprs[..] else { return None };
-    if !bare || !plain || !from.joins.is_empty() || super::select::has_extras(select) {
+        && select.named_window.is_empty()
+        && !super::select::has_extras(select);
+    if !plain || select.from.is_empty() {
         return None;
     }
-    let offset = with_offset.then(|| {
-        with_offset_alias.as_ref().map_or_else(|| "offset".to_owned(), |name| name.value.clone())
-    });
-    let alias = match alias {
-        Some(alias) if !alias.columns.is_empty() => return None,
-        Some(alias) => Some(alias.name.value.clone()),
-        None => None,
-    };
-    Some((select, array, alias, offset))
+    let mut written = Vec::new();
+    for from in &select.from {
+        written.push(array_of(&from.relation, None, &written, place)?);
+        for join in &from.joins {
+            let on = match &join.join_operator {
+                JoinOperator::CrossJoin(JoinConstraint::None) => None,
+                JoinOperator::Join(JoinConstraint::On(on))
+                | JoinOperator::Inner(JoinConstraint::On(on)) => Some(on),
+                _ => return None,
+            };
+            written.push(array_of(&join.relation, on, &written, place)?);
+        }
+    }
+    Some((select, written))
+}
+
+/// An UNNEST, or a path from a name in sight.
+fn array_of<'q>(
+    factor: &'q TableFactor,
+    on: Option<&'q ast::Expr>,
+    before: &[Written<'q>],
+    place: &Place<'_>,
+) -> Option<Written<'q>> {
+    match factor {
+        TableFactor::UNNEST {
+            alias,
+            array_exprs,
+            with_offset,
+            with_offset_alias,
+            with_ordinality: false,
+        } => {
+            let [array] = &array_exprs[..] else { return None };
+            let offset = with_offset.then(|| {
+                with_offset_alias.as_ref().map_or_else(|| "offset".to_owned(), |n| n.value.clone())
+            });
+            let alias = alias_of(alias.as_ref()).ok()?.map(|a| a.value);
+            Some(Written { array: array.clone(), alias, offset, on })
+        }
+        TableFactor::Table { name, alias, args: None, .. } if name.0.len() > 1 => {
+            let mut path: Vec<Ident> = Vec::new();
+            for part in &name.0 {
+                let ObjectNamePart::Identifier(ident) = part else { return None };
+                path.push(ident.clone());
+            }
+            let first = &path[0].value;
+            let aliased =
+                |w: &Written<'_>| w.alias.as_ref().is_some_and(|a| a.eq_ignore_ascii_case(first));
+            if !before.iter().any(aliased) && !place.scope.names(first) {
+                return None;
+            }
+            let last = path.last().map(|ident| ident.value.clone());
+            let alias = alias_of(alias.as_ref()).ok()?.map(|a| a.value).or(last);
+            let array = ast::Expr::CompoundIdentifier(path);
+            Some(Written { array, alias, offset: None, on })
+        }
+        _ => None,
+    }
 }
 
 fn replace(expr: &Expr, replaced: &[(Expr, Expr)]) -> Expr {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
+    use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
     let rewritten = expr.clone().transform_down(|e| {
         Ok(match replaced.iter().find(|(known, _)| *known == e) {
-            Some((_, with)) => Transformed::yes(with.clone()),
+            Some((_, with)) => Transformed::new(with.clone(), true, TreeNodeRecursion::Jump),
             None => Transformed::no(e),
         })
     });
     // The rewriting never fails.
     rewritten.map_or_else(|_| expr.clone(), |t| t.data)
-}
-
-/// Columns of one length with the names the expressions know them by.
-fn batch(columns: Vec<(String, ArrayRef)>, rows: usize) -> DfResult<RecordBatch> {
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, c)| Field::new(name, c.data_type().clone(), true)).collect();
-    let arrays = columns.into_iter().map(|(_, c)| c).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
-}
-
-fn evaluate(expr: &Expr, batch: &RecordBatch) -> DfResult<ArrayRef> {
-    let schema = DFSchema::try_from(batch.schema().as_ref().clone())?;
-    let props = ExecutionProps::new();
-    let physical =
-        create_physical_expr(expr, &schema, &props, &PhysicalPlanningContext::default())?;
-    physical.evaluate(batch)?.into_array(batch.num_rows())
-}
-
-impl Segment {
-    fn run(&self, args: &[ArrayRef], rows: usize) -> DfResult<ArrayRef> {
-        let (mut elements, mut owners) = self.flatten(args, rows)?;
-        if let Some(condition) = &self.filter {
-            let mask = evaluate(condition, &elements)?;
-            let mask = mask.as_boolean();
-            let kept = batch(vec![("owner".into(), Arc::new(owners))], elements.num_rows())?;
-            owners = filter_record_batch(&kept, mask)?.column(0).as_primitive().clone();
-            elements = filter_record_batch(&elements, mask)?;
-        }
-        let ends = ends(&owners, rows);
-        if self.aggregates.is_empty() {
-            let values = evaluate(&self.output, &elements)?;
-            return self.terminate(&values, &ends, rows);
-        }
-        // An aggregate gives every row exactly one result row.
-        let mut columns: Vec<(String, ArrayRef)> =
-            self.captured.iter().cloned().zip(args[1..].iter().cloned()).collect();
-        for (name, kind, arg, expr) in &self.aggregates {
-            let values = evaluate(expr, &elements)?;
-            columns.push((name.clone(), aggregate(*kind, arg, &values, &ends, rows)?));
-        }
-        let values = evaluate(&self.output, &batch(columns, rows)?)?;
-        let each: Vec<usize> = (1..=rows).collect();
-        self.terminate(&values, &each, rows)
-    }
-
-    /// All elements of the batch, and for each the row it belongs to.
-    fn flatten(&self, args: &[ArrayRef], rows: usize) -> DfResult<(RecordBatch, UInt32Array)> {
-        let lists = args[0].as_list::<i32>();
-        let (mut owners, mut at, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
-        for row in (0..rows).filter(|row| !lists.is_null(*row)) {
-            let (start, end) = (lists.value_offsets()[row], lists.value_offsets()[row + 1]);
-            for (offset, position) in (start..end).enumerate() {
-                owners.push(u32::try_from(row).map_err(|e| evaluation(e.to_string()))?);
-                at.push(position.unsigned_abs());
-                offsets.push(i64::try_from(offset).unwrap_or(i64::MAX));
-            }
-        }
-        let owners = UInt32Array::from(owners);
-        let mut columns = Vec::with_capacity(self.captured.len() + 2);
-        for (name, values) in self.captured.iter().zip(&args[1..]) {
-            columns.push((name.clone(), take(values, &owners, None)?));
-        }
-        let elements = take(lists.values(), &UInt32Array::from(at), None)?;
-        columns.push((self.element.clone(), elements));
-        columns.push((self.offset.clone(), Arc::new(Int64Array::from(offsets))));
-        Ok((batch(columns, owners.len())?, owners))
-    }
-
-    /// Turns result rows into one value a row; `ends[i]` is where row i's result rows end.
-    fn terminate(&self, values: &ArrayRef, ends: &[usize], rows: usize) -> DfResult<ArrayRef> {
-        let span = |row: usize| (if row == 0 { 0 } else { ends[row - 1] }, ends[row]);
-        match self.term {
-            Term::Exists => {
-                let answers: BooleanArray =
-                    (0..rows).map(|row| Some(span(row).0 < span(row).1)).collect();
-                Ok(Arc::new(answers))
-            }
-            Term::Scalar => {
-                let mut picked = Vec::with_capacity(rows);
-                for row in 0..rows {
-                    let (start, end) = span(row);
-                    if end > start + 1 {
-                        return Err(evaluation("a scalar subquery returned more than one row"));
-                    }
-                    picked.push(if start < end { u32::try_from(start).ok() } else { None });
-                }
-                Ok(take(values, &UInt32Array::from(picked), None)?)
-            }
-            Term::Array => {
-                let lengths = (0..rows).map(|row| span(row).1 - span(row).0);
-                let field = crate::warehouse::values::list_field(&self.kind);
-                let lengths = OffsetBuffer::from_lengths(lengths);
-                Ok(Arc::new(ListArray::try_new(field, lengths, Arc::clone(values), None)?))
-            }
-        }
-    }
-}
-
-/// Where each row's elements end, from the rows they belong to in order.
-fn ends(owners: &UInt32Array, rows: usize) -> Vec<usize> {
-    let mut ends = Vec::with_capacity(rows);
-    let mut at = 0;
-    for row in 0..rows {
-        while at < owners.len() && owners.value(at) as usize == row {
-            at += 1;
-        }
-        ends.push(at);
-    }
-    ends
-}
-
-fn aggregate(
-    kind: AggregateKind,
-    arg: &DataType,
-    values: &ArrayRef,
-    ends: &[usize],
-    rows: usize,
-) -> DfResult<ArrayRef> {
-    let mut results = Vec::with_capacity(rows);
-    let empty = kind.accumulator(arg).evaluate()?;
-    let mut start = 0;
-    for &end in ends {
-        if start == end {
-            results.push(empty.clone());
-            continue;
-        }
-        let mut accumulator = kind.accumulator(arg);
-        accumulator.update_batch(&[values.slice(start, end - start)])?;
-        results.push(accumulator.evaluate()?);
-        start = end;
-    }
-    if results.is_empty() {
-        return Ok(datafusion::arrow::array::new_empty_array(&empty.data_type()));
-    }
-    ScalarValue::iter_to_array(results)
-}
-
-/// The places of an array's elements, as an array beside it.
-pub(super) fn offsets(array: Expr) -> Expr {
-    let evaluate = Arc::new(|columns: &[ArrayRef], rows: usize| {
-        let lists = columns[0].as_list::<i32>();
-        let lengths: Vec<usize> = (0..rows)
-            .map(|row| if lists.is_null(row) { 0 } else { lists.value(row).len() })
-            .collect();
-        let places: Int64Array = lengths
-            .iter()
-            .flat_map(|length| (0..*length).map(|at| i64::try_from(at).unwrap_or(i64::MAX)))
-            .collect();
-        let field = Arc::new(Field::new_list_field(arrow_type(&DataType::Int64), true));
-        let nulls = lists.nulls().cloned();
-        let lengths = OffsetBuffer::from_lengths(lengths);
-        Ok(Arc::new(ListArray::try_new(field, lengths, Arc::new(places), nulls)?) as ArrayRef)
-    });
-    let kind = DataType::Array(Box::new(DataType::Int64));
-    native("OFFSETS", 0, &kind, vec![array], evaluate)
 }

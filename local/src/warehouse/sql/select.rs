@@ -34,7 +34,7 @@ impl Binder<'_> {
         outer: Option<&Scope<'_>>,
     ) -> Result<Relation, PortError> {
         let span = self.at(select);
-        refuse_extras(select, span)?;
+        refuse_extras(select, false, span)?;
         let (mut plan, scope) = self.from(&select.from, outer)?;
         if let Some(condition) = &select.selection {
             let span = self.at(condition);
@@ -118,7 +118,8 @@ impl Binder<'_> {
         Ok(items)
     }
 
-    fn order_keys(
+    /// Binds ORDER BY, which sees the list's aliases before FROM's columns.
+    pub(super) fn order_keys(
         &mut self,
         order: &[OrderByExpr],
         items: &[Item],
@@ -143,7 +144,7 @@ impl Binder<'_> {
 
     /// HAVING and QUALIFY see FROM's columns and the SELECT list's aliases; a name that is both must mean one
     /// thing.
-    fn condition(
+    pub(super) fn condition(
         &mut self,
         condition: &ast::Expr,
         items: &[Item],
@@ -227,7 +228,7 @@ impl Binder<'_> {
     }
 }
 
-fn refuse_extras(select: &Select, span: Span) -> Result<(), PortError> {
+fn refuse_extras(select: &Select, records: bool, span: Span) -> Result<(), PortError> {
     // Every field is named, so that a new one of the parser's is a decision here.
     let Select {
         select_token: _,
@@ -267,7 +268,10 @@ fn refuse_extras(select: &Select, span: Span) -> Result<(), PortError> {
         (!cluster_by.is_empty(), "CLUSTER BY"),
         (!distribute_by.is_empty(), "DISTRIBUTE BY"),
         (!sort_by.is_empty(), "SORT BY"),
-        (value_table_mode.is_some(), "SELECT AS STRUCT or AS VALUE"),
+        (
+            value_table_mode.is_some_and(|m| !records || m != ast::ValueTableMode::AsStruct),
+            "SELECT AS STRUCT or AS VALUE here",
+        ),
         (*flavor != SelectFlavor::Standard, "SELECT in this order"),
     ];
     match refused.iter().find(|(there, _)| *there) {
@@ -276,13 +280,13 @@ fn refuse_extras(select: &Select, span: Span) -> Result<(), PortError> {
     }
 }
 
-/// Whether a SELECT has a clause that is refused.
+/// Whether a SELECT has a clause that is refused in a subquery over arrays.
 pub(super) fn has_extras(select: &Select) -> bool {
-    refuse_extras(select, Span::empty()).is_err()
+    refuse_extras(select, true, Span::empty()).is_err()
 }
 
 /// The name a column has without an alias: the last of its path.
-fn implied_name(expr: &ast::Expr) -> Option<String> {
+pub(super) fn implied_name(expr: &ast::Expr) -> Option<String> {
     match expr {
         // A parameter is no name.
         ast::Expr::Identifier(name) if name.value.starts_with('@') => None,

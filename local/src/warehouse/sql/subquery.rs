@@ -12,8 +12,10 @@ use datafusion::sql::sqlparser::ast;
 
 use super::aggregates::AggregateKind;
 use super::functions::arithmetic::canonical;
+use super::query::as_struct;
+use super::records::record;
 use super::refusal::{evaluation, invalid};
-use super::relation::{Relation, column, project};
+use super::relation::{Output, Relation, column, project};
 use super::rowwise::native;
 use super::scope::Place;
 use super::segment::Term;
@@ -37,6 +39,8 @@ pub(crate) enum Kept {
     Value,
     /// The set of values.
     Set,
+    /// All values, in order, as one array.
+    List,
 }
 
 /// What a subquery answered.
@@ -66,11 +70,47 @@ impl Binder<'_> {
         if let Some(value) = self.segment(query, Term::Scalar, place)? {
             return Ok(value);
         }
-        let relation = self.query(query, None)?;
+        let relation = self.valued(query, place)?;
         let output = one_column(&relation, span)?;
         let single = AggregateKind::Single.call(column(&output.0), &output.1, &output.1);
         let plan = self.one_row(relation.plan, single)?;
-        Ok(self.first(plan, output.1))
+        Ok(self.first(plan, Kept::Value, output.1))
+    }
+
+    /// `ARRAY(SELECT …)`.
+    pub(super) fn array_subquery(
+        &mut self,
+        query: &ast::Query,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        if let Some(value) = self.segment(query, Term::Array, place)? {
+            return Ok(value);
+        }
+        let relation = self.valued(query, place)?;
+        let (name, kind) = one_column(&relation, span)?;
+        if matches!(kind, DataType::Array(_)) {
+            return Err(invalid("an array of arrays does not exist", span));
+        }
+        let plan = project(relation.plan, vec![column(&name)])?;
+        Ok(self.first(plan, Kept::List, DataType::Array(Box::new(kind))))
+    }
+
+    /// The rows of a subquery that runs once; of `SELECT AS STRUCT`, one STRUCT a row.
+    fn valued(&mut self, query: &ast::Query, place: &Place<'_>) -> Result<Relation, PortError> {
+        let (query, structs) = as_struct(query);
+        let relation = self.query(&query, Some(&place.scope.behind()))?;
+        if !structs {
+            return Ok(relation);
+        }
+        let fields = relation.columns.iter().map(|o| {
+            let value = Typed::computed(column(&o.column), o.kind.clone());
+            (o.name.clone().unwrap_or_default(), value)
+        });
+        let value = record(fields.collect());
+        let name = self.fresh("a STRUCT");
+        let plan = project(relation.plan, vec![value.expr.alias(&name)])?;
+        Ok(Relation { plan, columns: vec![Output { name: None, kind: value.kind, column: name }] })
     }
 
     pub(super) fn exists(
@@ -82,13 +122,13 @@ impl Binder<'_> {
         if let Some(value) = self.segment(query, Term::Exists, place)? {
             return Ok(value);
         }
-        let relation = self.query(query, None)?;
+        let relation = self.valued(query, place)?;
         let limited = LogicalPlanBuilder::from(relation.plan)
             .limit(0, Some(1))
             .and_then(LogicalPlanBuilder::build)
             .map_err(planned)?;
         let plan = self.one_row(limited, AggregateKind::count_rows())?;
-        let count = self.first(plan, DataType::Int64);
+        let count = self.first(plan, Kept::Value, DataType::Int64);
         Ok(super::expr::boolean(count.expr.gt(datafusion::logical_expr::lit(0_i64))))
     }
 
@@ -104,7 +144,7 @@ impl Binder<'_> {
         let found = if let Some(array) = self.segment(query, Term::Array, place)? {
             in_array(value, array, span)?
         } else {
-            let relation = self.query(query, None)?;
+            let relation = self.valued(query, place)?;
             let (name, kind) = one_column(&relation, span)?;
             let (value, member, _) = comparable(value, Typed::computed(column(&name), kind), span)?;
             let name = self.fresh("a member of IN");
@@ -141,10 +181,10 @@ impl Binder<'_> {
     }
 
     /// The value of a plan of one row, read when the statement runs.
-    fn first(&mut self, plan: LogicalPlan, kind: DataType) -> Typed {
+    fn first(&mut self, plan: LogicalPlan, kept: Kept, kind: DataType) -> Typed {
         let answer = Arc::new(OnceLock::new());
         let slot = Arc::clone(&answer);
-        self.subqueries.push(Subquery { plan, answer, kept: Kept::Value });
+        self.subqueries.push(Subquery { plan, answer, kept });
         let evaluate = Arc::new(move |_: &[ArrayRef], rows: usize| match slot.get() {
             Some(Answer::Value(value)) => value.to_array_of_size(rows),
             _ => Err(evaluation("a scalar subquery was read before it ran")),

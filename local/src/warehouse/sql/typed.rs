@@ -7,6 +7,7 @@ use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::functions::cast::{convert, parse_text};
+use super::records::{parts, record, renamed};
 use super::refusal::invalid;
 use crate::warehouse::values::{arrow_type, scalar};
 
@@ -19,6 +20,8 @@ pub(crate) enum Origin {
     Null,
     /// A literal or a parameter.
     Known(Value),
+    /// A STRUCT built in place, of these.
+    Record(Vec<Typed>),
 }
 
 /// An expression over the current plan's columns.
@@ -56,7 +59,7 @@ impl Typed {
     pub(crate) fn kind_name(&self) -> String {
         match self.origin {
             Origin::Null => "NULL".to_owned(),
-            Origin::Computed | Origin::Known(_) => self.kind.to_string(),
+            Origin::Computed | Origin::Known(_) | Origin::Record(_) => self.kind.to_string(),
         }
     }
 
@@ -75,6 +78,13 @@ impl Typed {
             (DataType::Array(_), DataType::Array(_)) => {
                 matches!(&self.origin, Origin::Known(Value::Array(items)) if items.is_empty())
             }
+            (DataType::Struct(from), DataType::Struct(to)) => match &self.origin {
+                Origin::Record(fields) => {
+                    fields.len() == to.len()
+                        && fields.iter().zip(to).all(|(field, (_, kind))| field.coerces_to(kind))
+                }
+                _ => from.len() == to.len() && from.iter().zip(to).all(|((_, a), (_, b))| a == b),
+            },
             _ => false,
         }
     }
@@ -104,6 +114,19 @@ impl Typed {
             Origin::Known(Value::Array(items)) if items.is_empty() => {
                 Self::known(Value::Array(items), target.clone(), span)
             }
+            Origin::Record(fields) => {
+                let DataType::Struct(to) = target else {
+                    return Err(invalid(format!("a STRUCT is not a {target}"), span));
+                };
+                let fields = fields.into_iter().zip(to);
+                let fields: Result<_, _> = fields
+                    .map(|(field, (name, kind))| Ok((name.clone(), field.coerce(kind, span)?)))
+                    .collect();
+                Ok(record(fields?))
+            }
+            Origin::Known(_) | Origin::Computed if matches!(target, DataType::Struct(_)) => {
+                Ok(Self::computed(renamed(self.expr, target), target.clone()))
+            }
             Origin::Known(_) | Origin::Computed => {
                 Ok(Self::computed(convert(self.expr, &self.kind, target, false), target.clone()))
             }
@@ -126,6 +149,11 @@ pub(crate) fn supertype(values: &[Typed], span: Span) -> Result<DataType, PortEr
     if mixes_decimals(values) {
         return Err(mixed(span));
     }
+    if let DataType::Struct(names) = &first.kind
+        && typed().any(|v| v.kind != first.kind)
+    {
+        return record_type(names, &typed().collect::<Vec<_>>(), span);
+    }
     for candidate in candidates {
         if typed().all(|v| v.coerces_to(candidate)) {
             return Ok(candidate.clone());
@@ -133,6 +161,25 @@ pub(crate) fn supertype(values: &[Typed], span: Span) -> Result<DataType, PortEr
     }
     let kinds: Vec<_> = values.iter().map(Typed::kind_name).collect();
     Err(invalid(format!("no common type for {}; CAST them to one", kinds.join(", ")), span))
+}
+
+/// The common type of STRUCTs, field by field, with the names of the first.
+fn record_type(
+    names: &[(String, DataType)],
+    records: &[&Typed],
+    span: Span,
+) -> Result<DataType, PortError> {
+    let fields: Option<Vec<Vec<Typed>>> = records.iter().map(|r| parts(r)).collect();
+    let fields = fields.filter(|all| all.iter().all(|f| f.len() == names.len()));
+    let Some(fields) = fields else {
+        return Err(invalid("no common type for these STRUCTs; CAST their fields", span));
+    };
+    let mut kinds = Vec::with_capacity(names.len());
+    for (at, (name, _)) in names.iter().enumerate() {
+        let column: Vec<Typed> = fields.iter().map(|f| f[at].clone()).collect();
+        kinds.push((name.clone(), supertype(&column, span)?));
+    }
+    Ok(DataType::Struct(kinds))
 }
 
 /// GoogleSQL reads a FLOAT64 literal beside a NUMERIC by rules of its own; where they may matter we ask.

@@ -16,7 +16,6 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::super::refusal::evaluation;
 use super::super::subquery::member;
 use crate::warehouse::values::{arrow_type, list_field};
 
@@ -76,6 +75,14 @@ struct Collect {
     name: String,
     signature: Signature,
     collection: Collection,
+}
+
+/// What makes the accumulators of such a call; `None` for another function.
+pub(super) fn accumulator_of(
+    function: &dyn AggregateUDFImpl,
+) -> Option<Box<dyn Fn() -> Box<dyn Accumulator> + Send + Sync>> {
+    let collection = function.downcast_ref::<Collect>()?.collection.clone();
+    Some(Box::new(move || Box::new(Rows { collection: collection.clone(), rows: Vec::new() })))
 }
 
 impl PartialEq for Collect {
@@ -182,10 +189,6 @@ impl Accumulator for Rows {
         if let Some(delimiter) = &self.collection.delimiter {
             let texts: Vec<&str> = values.iter().filter_map(|v| v.try_as_str().flatten()).collect();
             return Ok(ScalarValue::from(texts.join(delimiter)));
-        }
-        if values.iter().any(ScalarValue::is_null) {
-            let message = "ARRAY_AGG made an array with a NULL element: write IGNORE NULLS";
-            return Err(evaluation(message));
         }
         let lengths = OffsetBuffer::from_lengths([values.len()]);
         let elements = if values.is_empty() {
