@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::aggregates::AggregateKind;
 use super::expr::choose;
 use super::functions::{self, arrays, dates, exists};
+use super::grouping::grouping;
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -87,6 +88,10 @@ impl Binder<'_> {
                     return Err(unsupported("FORMAT_DATE with a computed format", span));
                 };
                 dates::format_date(&format, day, span)
+            }
+            "GROUPING" => {
+                let [key] = self.exactly(&called, &args, place, span)?;
+                Ok(Typed::computed(grouping(&key), DataType::Int64))
             }
             "IF" => {
                 let [test, yes, no] = self.exactly(&called, &args, place, span)?;
