@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::AggregateKind;
 use super::expr::choose;
-use super::functions::{self, arrays, dates, exists};
+use super::functions::{self, arrays, dates, exists, json};
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -111,6 +111,10 @@ impl Binder<'_> {
             "FORMAT" => {
                 let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
                 functions::printing::bind(values?, span)
+            }
+            name if json::NAMES.contains(&name) => {
+                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                json::bind(name, values?, span)
             }
             name if arrays::NAMES.contains(&name) => {
                 let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();

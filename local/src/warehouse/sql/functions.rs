@@ -19,7 +19,9 @@ pub(crate) mod calendar;
 pub(crate) mod cast;
 mod characters;
 pub(crate) mod dates;
+mod doubles;
 mod hashes;
+pub(crate) mod json;
 pub(crate) mod math;
 mod parsing;
 mod patterns;
@@ -74,23 +76,28 @@ const FAMILIES: &[&[Overload]] = &[
     regexps::OVERLOADS,
     parsing::OVERLOADS,
     arrays::OVERLOADS,
+    json::OVERLOADS,
 ];
 
 /// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.
 const SAFE: &[&str] = &[
     "ASCII",
+    "BOOL",
     "CHR",
     "DATE_FROM_UNIX_DATE",
     "DIV",
+    "FLOAT64",
     "FROM_HEX",
     "INITCAP",
     "INSTR",
+    "INT64",
     "LEFT",
     "LPAD",
     "MD5",
     "MOD",
     "PARSE_DATE",
     "PARSE_DATETIME",
+    "PARSE_JSON",
     "PARSE_TIMESTAMP",
     "REGEXP_CONTAINS",
     "REGEXP_EXTRACT",
@@ -105,6 +112,7 @@ const SAFE: &[&str] = &[
     "SHA256",
     "SHA512",
     "SPLIT",
+    "STRING",
     "SUBSTR",
     "TIMESTAMP_MICROS",
     "TIMESTAMP_MILLIS",
