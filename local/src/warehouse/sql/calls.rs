@@ -8,7 +8,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::AggregateKind;
 use super::expr::choose;
-use super::functions::{self, arrays, dates, exists, json};
+use super::functions::zones::Zone;
+use super::functions::{self, arrays, dates, exists, formats, json};
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -68,25 +69,24 @@ impl Binder<'_> {
             return Err(invalid(format!("DISTINCT in {called}, which does not aggregate"), span));
         }
         let args = expressions(&called, &args, span)?;
-        if dates::NAMES.contains(&called.as_str()) {
+        let stepped = matches!(args.last(), Some(ast::Expr::Interval(_)))
+            && dates::SERIES.contains(&called.as_str());
+        if stepped || dates::NAMES.contains(&called.as_str()) {
             return self.dated(&called, &args, place, span);
         }
         match called.as_str() {
             "CURRENT_TIMESTAMP" if args.is_empty() => {
                 Typed::known(Value::Timestamp(self.now), DataType::Timestamp, span)
             }
-            "CURRENT_DATE" => {
-                for zone in &args {
-                    self.utc_zone(zone, place, span)?;
+            "CURRENT_DATE" | "CURRENT_DATETIME" | "CURRENT_TIME" if args.len() < 2 => {
+                let zone = self.zone(args.first().copied(), place, span)?;
+                let now = zone.ahead(self.now.timestamp_micros()).map_err(|e| invalid(e, span))?;
+                let now = (self.now + chrono::Duration::microseconds(now)).naive_utc();
+                match called.as_str() {
+                    "CURRENT_DATE" => Typed::known(Value::Date(now.date()), DataType::Date, span),
+                    "CURRENT_TIME" => Typed::known(Value::Time(now.time()), DataType::Time, span),
+                    _ => Typed::known(Value::Datetime(now), DataType::Datetime, span),
                 }
-                Typed::known(Value::Date(self.now.date_naive()), DataType::Date, span)
-            }
-            "FORMAT_DATE" => {
-                let [format, day] = self.exactly(&called, &args, place, span)?;
-                let Origin::Known(Value::String(format)) = format.origin else {
-                    return Err(unsupported("FORMAT_DATE with a computed format", span));
-                };
-                dates::format_date(&format, day, span)
             }
             "IF" => {
                 let [test, yes, no] = self.exactly(&called, &args, place, span)?;
@@ -122,6 +122,14 @@ impl Binder<'_> {
             }
             _ if exists(&called) => {
                 let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
+                if let Ok([Typed { origin: Origin::Known(Value::String(format)), .. }, ..]) =
+                    values.as_deref()
+                    && formats::NAMES.contains(&called.as_str())
+                    && let Some(element) = formats::unknown(format, &called)
+                {
+                    let what = format!("the element %{element} of {called}");
+                    return Err(unsupported(what, span));
+                }
                 functions::called(&called, values?, safe, span)
             }
             _ => Err(unsupported(format!("the function {called}"), span)),
@@ -142,17 +150,39 @@ impl Binder<'_> {
             .map_err(|_| invalid(format!("{called} takes {N} values, not {count}"), span))
     }
 
-    /// Checks that a time zone argument is UTC.
-    fn utc_zone(
+    /// The constant time zone of a call; UTC without one.
+    pub(super) fn zone(
         &mut self,
-        zone: &ast::Expr,
+        zone: Option<&ast::Expr>,
         place: &Place<'_>,
         span: Span,
-    ) -> Result<(), PortError> {
+    ) -> Result<Zone, PortError> {
+        let Some(zone) = zone else { return Ok(Zone::UTC) };
         match self.expr(zone, place)?.origin {
-            Origin::Known(Value::String(zone)) if zone == "UTC" => Ok(()),
-            _ => Err(unsupported(format!("the time zone {zone}, other than 'UTC'"), span)),
+            Origin::Known(Value::String(zone)) => Zone::parse(&zone).map_err(|e| invalid(e, span)),
+            _ => Err(unsupported(format!("the computed time zone {zone}"), span)),
         }
+    }
+
+    /// An INTERVAL's part and how many of it.
+    pub(super) fn interval(
+        &mut self,
+        called: &str,
+        interval: &ast::Interval,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<(dates::Part, Typed), PortError> {
+        let ast::Interval {
+            value: count,
+            leading_field: Some(field),
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        } = interval
+        else {
+            return Err(unsupported(format!("the INTERVAL of {called}"), span));
+        };
+        Ok((part(&field.to_string(), called, span)?, self.expr(count, place)?))
     }
 
     /// A function with a date part: an INTERVAL's unit or the last word.
@@ -164,23 +194,22 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed, PortError> {
         let wrong = |what: &str| invalid(format!("{called} {what}"), span);
+        if let [values @ .., ast::Expr::Interval(interval)] = args {
+            if called.ends_with("_DIFF") || called.ends_with("_TRUNC") || called == "LAST_DAY" {
+                return Err(wrong("takes a date part, not an INTERVAL"));
+            }
+            let (part, count) = self.interval(called, interval, place, span)?;
+            let bound: Result<Vec<_>, _> = values.iter().map(|v| self.expr(v, place)).collect();
+            let mut bound = bound?;
+            bound.push(count);
+            return dates::bind(called, part, bound, Zone::UTC, span);
+        }
         if called.ends_with("_ADD") || called.ends_with("_SUB") {
-            let [value, ast::Expr::Interval(interval)] = args else {
-                return Err(wrong("takes a value and an INTERVAL"));
-            };
-            let ast::Interval {
-                value: count,
-                leading_field: Some(field),
-                leading_precision: None,
-                last_field: None,
-                fractional_seconds_precision: None,
-            } = interval
-            else {
-                return Err(unsupported(format!("the INTERVAL of {called}"), span));
-            };
-            let part = part(&field.to_string(), called, span)?;
-            let args = vec![self.expr(value, place)?, self.expr(count, place)?];
-            return dates::bind(called, part, args, span);
+            return Err(wrong("takes a value and an INTERVAL"));
+        }
+        if called == "LAST_DAY" && args.len() == 1 {
+            let value = self.expr(args[0], place)?;
+            return dates::bind(called, dates::Part::Month, vec![value], Zone::UTC, span);
         }
         let values = if called.ends_with("_DIFF") { 2 } else { 1 };
         if args.len() <= values {
@@ -188,11 +217,12 @@ impl Binder<'_> {
         }
         let name = args[values].to_string();
         let part = part(&name, called, span)?;
-        for zone in &args[values + 1..] {
-            self.utc_zone(zone, place, span)?;
+        if args.len() > values + 2 {
+            return Err(wrong("has too many values"));
         }
+        let zone = self.zone(args.get(values + 1).copied(), place, span)?;
         let bound: Result<Vec<_>, _> = args[..values].iter().map(|a| self.expr(a, place)).collect();
-        dates::bind(called, part, bound?, span)
+        dates::bind(called, part, bound?, zone, span)
     }
 
     fn aggregate(

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::functions::cast::{castable, convert};
+use super::functions::zones::Zone;
 use super::functions::{call, dates};
 use super::literals::data_type_of;
 use super::operators::compare;
@@ -127,8 +128,13 @@ impl Binder<'_> {
                 let Some(part) = dates::Part::parse(&name) else {
                     return Err(unsupported(format!("EXTRACT({name})"), span));
                 };
-                let value = self.extracted(expr, place, span)?;
-                dates::bind("EXTRACT", part, vec![value], span)
+                let (value, zone) = match &**expr {
+                    E::AtTimeZone { timestamp, time_zone } => {
+                        (self.expr(timestamp, place)?, self.zone(Some(time_zone), place, span)?)
+                    }
+                    other => (self.expr(other, place)?, Zone::UTC),
+                };
+                dates::bind("EXTRACT", part, vec![value], zone, span)
             }
             E::Ceil {
                 expr,
@@ -170,22 +176,6 @@ impl Binder<'_> {
             E::Tuple(values) => self.tuple(values, place),
             // Everything else waits for its tests.
             _ => Err(unsupported(described(expr), span)),
-        }
-    }
-
-    fn extracted(
-        &mut self,
-        expr: &ast::Expr,
-        place: &Place<'_>,
-        span: Span,
-    ) -> Result<Typed, PortError> {
-        let ast::Expr::AtTimeZone { timestamp, time_zone } = expr else {
-            return self.expr(expr, place);
-        };
-        let zone = self.expr(time_zone, place)?;
-        match &zone.origin {
-            Origin::Known(Value::String(zone)) if zone == "UTC" => self.expr(timestamp, place),
-            _ => Err(unsupported("AT TIME ZONE other than 'UTC'", span)),
         }
     }
 

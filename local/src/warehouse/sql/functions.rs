@@ -18,8 +18,10 @@ pub(crate) mod arrays;
 pub(crate) mod calendar;
 pub(crate) mod cast;
 mod characters;
+mod clock;
 pub(crate) mod dates;
 mod doubles;
+pub(crate) mod formats;
 mod hashes;
 pub(crate) mod json;
 pub(crate) mod math;
@@ -29,6 +31,7 @@ pub(crate) mod printing;
 mod regexps;
 pub(crate) mod text;
 pub(crate) mod wording;
+pub(crate) mod zones;
 
 /// One signature of a function.
 pub(crate) struct Overload {
@@ -77,6 +80,8 @@ const FAMILIES: &[&[Overload]] = &[
     parsing::OVERLOADS,
     arrays::OVERLOADS,
     json::OVERLOADS,
+    clock::OVERLOADS,
+    formats::OVERLOADS,
 ];
 
 /// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.
@@ -98,6 +103,7 @@ const SAFE: &[&str] = &[
     "PARSE_DATE",
     "PARSE_DATETIME",
     "PARSE_JSON",
+    "PARSE_TIME",
     "PARSE_TIMESTAMP",
     "REGEXP_CONTAINS",
     "REGEXP_EXTRACT",

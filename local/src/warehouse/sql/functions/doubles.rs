@@ -2,9 +2,12 @@
 
 use super::super::refusal::not_here;
 
-/// The text of a finite double: of `%.15g`, or of the shortest digits that are read back as it where seventeen
+/// The text of a double: of `%.15g`, or of the shortest digits that are read back as it where seventeen
 /// digits are the same.
 pub(crate) fn double(value: f64) -> Result<String, String> {
+    if !value.is_finite() {
+        return Err(not_here(format!("the text of the FLOAT64 {value}")));
+    }
     if value == 0.0 {
         return Ok("0".to_owned());
     }
