@@ -74,7 +74,7 @@ async fn dates_and_times_are_made_and_taken_apart() {
             ("SELECT TIME(24, 0, 0)", "no time of day"),
             ("SELECT TIME(0, 0, 60)", "a second 60"),
             ("SELECT DATETIME(2026, 2, 30, 0, 0, 0)", "no date"),
-            ("SELECT EXTRACT(HOUR FROM DATE '2026-01-01')", "EXTRACT with the part HOUR at 1:8"),
+            ("SELECT EXTRACT(HOUR FROM DATE '2026-01-01')", "EXTRACT with the part HOUR at 1:31"),
             ("SELECT EXTRACT(DAY FROM TIME '10:00:00')", "EXTRACT with the part DAY"),
             ("SELECT PARSE_TIME('%F', '2026-01-01')", "a date in PARSE_TIME"),
         ],

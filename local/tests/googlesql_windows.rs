@@ -1,11 +1,10 @@
 //! Window functions, frames, named windows and QUALIFY answer as GoogleSQL says, or are refused by name and place.
 
-use common::port::PortError;
 use common::warehouse::Format;
 
 #[path = "support/warehouse.rs"]
 mod support;
-use support::{folder, sql};
+use support::folder;
 
 const SCHEMA: &str = r#"[
     {"name": "id", "type": "INT64", "mode": "REQUIRED"}, {"name": "g", "type": "STRING"},
@@ -30,27 +29,11 @@ async fn table() -> support::Folder {
 }
 
 async fn answered(cases: &[(&str, &[&str])]) {
-    let folder = table().await;
-    let mut wrong = Vec::new();
-    for (text, expected) in cases {
-        match folder.rows(&sql(text)).await {
-            Ok(rows) if rows == *expected => {}
-            other => wrong.push((text, other)),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    table().await.answers(cases).await;
 }
 
 async fn refused(cases: &[(&str, &str)]) {
-    let folder = table().await;
-    let mut wrong = Vec::new();
-    for (text, named) in cases {
-        match folder.rows(&sql(text)).await {
-            Err(PortError::InvalidQuery(message)) if message.contains(named) => {}
-            other => wrong.push((text, named, other)),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    table().await.refuses(cases).await;
 }
 
 #[tokio::test]

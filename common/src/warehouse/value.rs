@@ -52,7 +52,9 @@ impl std::fmt::Display for DataType {
             Self::Struct(fields) => {
                 f.write_str("STRUCT<")?;
                 for (i, (name, kind)) in fields.iter().enumerate() {
-                    write!(f, "{}{name} {kind}", if i == 0 { "" } else { ", " })?;
+                    let comma = if i == 0 { "" } else { ", " };
+                    let space = if name.is_empty() { "" } else { " " };
+                    write!(f, "{comma}{name}{space}{kind}")?;
                 }
                 f.write_str(">")
             }

@@ -74,6 +74,30 @@ impl Folder {
         self.warehouse.load(&load, &target(table, WriteMode::Replace), &id).await.unwrap();
     }
 
+    /// Each statement answers with these rows.
+    pub async fn answers(&self, cases: &[(&str, &[&str])]) {
+        let mut wrong = Vec::new();
+        for (text, expected) in cases {
+            match self.rows(&sql(text)).await {
+                Ok(rows) if rows == *expected => {}
+                other => wrong.push((text, other)),
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    /// Each statement is refused with a message that holds this text.
+    pub async fn refuses(&self, cases: &[(&str, &str)]) {
+        let mut wrong = Vec::new();
+        for (text, named) in cases {
+            match self.rows(&sql(text)).await {
+                Err(PortError::InvalidQuery(message)) if message.contains(named) => {}
+                other => wrong.push((text, named, other)),
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
     /// Rows as JSON text, one a row.
     pub async fn rows(&self, query: &Query) -> Result<Vec<String>, PortError> {
         let rows = self.warehouse.query(query, None).await?;

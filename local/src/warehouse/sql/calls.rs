@@ -10,6 +10,7 @@ use super::aggregates::AggregateKind;
 use super::expr::choose;
 use super::functions::zones::Zone;
 use super::functions::{self, arrays, dates, exists, formats, json};
+use super::grouping::grouping;
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -79,14 +80,11 @@ impl Binder<'_> {
                 Typed::known(Value::Timestamp(self.now), DataType::Timestamp, span)
             }
             "CURRENT_DATE" | "CURRENT_DATETIME" | "CURRENT_TIME" if args.len() < 2 => {
-                let zone = self.zone(args.first().copied(), place, span)?;
-                let now = zone.ahead(self.now.timestamp_micros()).map_err(|e| invalid(e, span))?;
-                let now = (self.now + chrono::Duration::microseconds(now)).naive_utc();
-                match called.as_str() {
-                    "CURRENT_DATE" => Typed::known(Value::Date(now.date()), DataType::Date, span),
-                    "CURRENT_TIME" => Typed::known(Value::Time(now.time()), DataType::Time, span),
-                    _ => Typed::known(Value::Datetime(now), DataType::Datetime, span),
-                }
+                self.current(&called, args.first().copied(), place, span)
+            }
+            "GROUPING" => {
+                let [key] = self.exactly(&called, &args, place, span)?;
+                Ok(Typed::computed(grouping(&key), DataType::Int64))
             }
             "IF" => {
                 let [test, yes, no] = self.exactly(&called, &args, place, span)?;
@@ -98,8 +96,8 @@ impl Binder<'_> {
                 coalesce(vec![value, other], span)
             }
             "COALESCE" if !args.is_empty() => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                coalesce(values?, span)
+                let values = self.values(&args, place)?;
+                coalesce(values, span)
             }
             "NULLIF" => {
                 let [value, other] = self.exactly(&called, &args, place, span)?;
@@ -108,31 +106,32 @@ impl Binder<'_> {
                 let value = value.coerce(&kind, span)?;
                 choose(vec![equal.expr], vec![Typed::null(), value], span)
             }
-            "FORMAT" => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                functions::printing::bind(values?, span)
+            _ => {
+                let values = self.values(&args, place)?;
+                by_rows(&called, values, safe, span)
             }
-            name if json::NAMES.contains(&name) => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                json::bind(name, values?, span)
-            }
-            name if arrays::NAMES.contains(&name) => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                arrays::bind(name, values?, span)
-            }
-            _ if exists(&called) => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                if let Ok([Typed { origin: Origin::Known(Value::String(format)), .. }, ..]) =
-                    values.as_deref()
-                    && formats::NAMES.contains(&called.as_str())
-                    && let Some(element) = formats::unknown(format, &called)
-                {
-                    let what = format!("the element %{element} of {called}");
-                    return Err(unsupported(what, span));
-                }
-                functions::called(&called, values?, safe, span)
-            }
-            _ => Err(unsupported(format!("the function {called}"), span)),
+        }
+    }
+
+    fn values(&mut self, args: &[&ast::Expr], place: &Place<'_>) -> Result<Vec<Typed>, PortError> {
+        args.iter().map(|a| self.expr(a, place)).collect()
+    }
+
+    /// The day, time or both that a zone's clock shows.
+    fn current(
+        &mut self,
+        called: &str,
+        zone: Option<&ast::Expr>,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let zone = self.zone(zone, place, span)?;
+        let ahead = zone.ahead(self.now.timestamp_micros()).map_err(|e| invalid(e, span))?;
+        let now = (self.now + chrono::Duration::microseconds(ahead)).naive_utc();
+        match called {
+            "CURRENT_DATE" => Typed::known(Value::Date(now.date()), DataType::Date, span),
+            "CURRENT_TIME" => Typed::known(Value::Time(now.time()), DataType::Time, span),
+            _ => Typed::known(Value::Datetime(now), DataType::Datetime, span),
         }
     }
 
@@ -143,9 +142,8 @@ impl Binder<'_> {
         place: &Place<'_>,
         span: Span,
     ) -> Result<[Typed; N], PortError> {
-        let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
         let count = args.len();
-        values?
+        self.values(args, place)?
             .try_into()
             .map_err(|_| invalid(format!("{called} takes {N} values, not {count}"), span))
     }
@@ -268,6 +266,29 @@ impl Binder<'_> {
         let call = kind.call(value.expr, &value.kind, &result);
         Ok(Typed::computed(call, result))
     }
+}
+
+/// A call of what needs its values only.
+fn by_rows(called: &str, values: Vec<Typed>, safe: bool, span: Span) -> Result<Typed, PortError> {
+    if called == "FORMAT" {
+        return functions::printing::bind(values, span);
+    }
+    if json::NAMES.contains(&called) {
+        return json::bind(called, values, span);
+    }
+    if arrays::NAMES.contains(&called) {
+        return arrays::bind(called, values, span);
+    }
+    if !exists(called) {
+        return Err(unsupported(format!("the function {called}"), span));
+    }
+    if let [Typed { origin: Origin::Known(Value::String(format)), .. }, ..] = &values[..]
+        && formats::NAMES.contains(&called)
+        && let Some(element) = formats::unknown(format, called)
+    {
+        return Err(unsupported(format!("the element %{element} of {called}"), span));
+    }
+    functions::called(called, values, safe, span)
 }
 
 fn part(name: &str, called: &str, span: Span) -> Result<dates::Part, PortError> {

@@ -124,17 +124,7 @@ impl Binder<'_> {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), place, span)
             }
             E::Extract { field, syntax: ast::ExtractSyntax::From, expr } => {
-                let name = field.to_string();
-                let Some(part) = dates::Part::parse(&name) else {
-                    return Err(unsupported(format!("EXTRACT({name})"), span));
-                };
-                let (value, zone) = match &**expr {
-                    E::AtTimeZone { timestamp, time_zone } => {
-                        (self.expr(timestamp, place)?, self.zone(Some(time_zone), place, span)?)
-                    }
-                    other => (self.expr(other, place)?, Zone::UTC),
-                };
-                dates::bind("EXTRACT", part, vec![value], zone, span)
+                self.extract(field, expr, place, span)
             }
             E::Ceil {
                 expr,
@@ -177,6 +167,26 @@ impl Binder<'_> {
             // Everything else waits for its tests.
             _ => Err(unsupported(described(expr), span)),
         }
+    }
+
+    fn extract(
+        &mut self,
+        field: &ast::DateTimeField,
+        expr: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let name = field.to_string();
+        let Some(part) = dates::Part::parse(&name) else {
+            return Err(unsupported(format!("EXTRACT({name})"), span));
+        };
+        let (value, zone) = match expr {
+            ast::Expr::AtTimeZone { timestamp, time_zone } => {
+                (self.expr(timestamp, place)?, self.zone(Some(time_zone), place, span)?)
+            }
+            other => (self.expr(other, place)?, Zone::UTC),
+        };
+        dates::bind("EXTRACT", part, vec![value], zone, span)
     }
 
     fn is_null(

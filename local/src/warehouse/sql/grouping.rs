@@ -1,18 +1,27 @@
 //! GROUP BY: the keys, the aggregates, and what may still be read behind them.
 
+use std::sync::Arc;
+
 use common::port::PortError;
+use common::warehouse::DataType;
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, GroupByExpr, SelectItem};
 
+use super::aggregates::AggregateKind;
 use super::query::{at_ordinal, group_key, ordinal};
-use super::refusal::{evaluation, invalid, unsupported};
-use super::relation::{column, filter};
+use super::refusal::{evaluation, invalid, not_here, unsupported};
+use super::relation::{column, filter, project};
+use super::rowwise::native;
 use super::scope::Scope;
 use super::select::aggregates;
 use super::typed::Typed;
 use super::windows::has_windows;
-use super::{Binder, planned};
+use super::{Binder, Span, planned};
+use crate::warehouse::values::arrow_type;
 
 impl Binder<'_> {
     /// Groups where the query does, applies HAVING, and rewrites `after`, the expressions behind the grouping
@@ -33,15 +42,26 @@ impl Binder<'_> {
         if !modifiers.is_empty() {
             return Err(unsupported("a GROUP BY modifier", span));
         }
+        let sets = sets_of(written, span)?;
+        let expanded: Vec<ast::Expr>;
+        let written = match &sets {
+            Some(sets) => {
+                expanded = sets.iter().flatten().map(|key| (*key).clone()).collect();
+                &expanded
+            }
+            None => written,
+        };
         let any = after.iter().map(|t| &**t).chain(having.iter()).any(|t| aggregates(&t.expr));
-        if written.is_empty() && !any {
+        if written.is_empty() && !any && sets.is_none() {
             return match having {
                 Some(_) => Err(invalid("HAVING without GROUP BY or an aggregate", span)),
                 None => Ok(plan),
             };
         }
         let mut replaced: Vec<(Expr, Expr)> = Vec::new();
-        let mut keys = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
+        // The key that each written one is: an equal one may stand before it.
+        let mut places = Vec::new();
         for expr in written {
             let key = self.group_item(expr, scope, &after, projection)?;
             let span = self.at(expr);
@@ -51,13 +71,17 @@ impl Binder<'_> {
             if has_windows(&key.expr) {
                 return Err(invalid("GROUP BY a window function", span));
             }
-            if replaced.iter().any(|(known, _)| *known == key.expr) {
+            if let Some(at) = replaced.iter().position(|(known, _)| *known == key.expr) {
+                places.push(at);
                 continue;
             }
+            places.push(keys.len());
             let name = self.fresh("a GROUP BY key");
-            keys.push(group_key(key.clone(), span)?.alias(&name));
-            replaced.push((key.expr, column(&name)));
+            let value = group_key(key.clone(), span)?;
+            replaced.push((key.expr.clone(), column(&name)));
+            keys.push(Key { name, left_out: self.fresh("GROUPING"), value, typed: key });
         }
+        replaced.extend(keys.iter().map(|k| (grouping(&k.typed), column(&k.left_out))));
         let mut calls = Vec::new();
         let mut after = after;
         let mut having = having;
@@ -70,10 +94,17 @@ impl Binder<'_> {
                 }
             });
         }
-        let plan = LogicalPlanBuilder::from(plan)
-            .aggregate(keys, calls)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planned)?;
+        let mut sets_of_keys = Vec::new();
+        let mut rest = &places[..];
+        for set in sets.iter().flatten() {
+            let (places, behind) = rest.split_at(set.len());
+            sets_of_keys.push(places.to_vec());
+            rest = behind;
+        }
+        if sets.is_none() {
+            sets_of_keys.push(places.clone());
+        }
+        let plan = by_sets(&plan, &keys, &calls, &sets_of_keys, span)?;
         for typed in after.iter_mut().map(|t| &mut **t).chain(having.as_mut()) {
             typed.expr = self.rebased(&typed.expr, &replaced)?;
         }
@@ -144,6 +175,129 @@ impl Binder<'_> {
         });
         rebased.map(|t| t.data).map_err(planned)
     }
+}
+
+/// A key of GROUP BY.
+struct Key {
+    /// Its name behind the grouping.
+    name: String,
+    /// The name of what `GROUPING` says of it.
+    left_out: String,
+    value: Expr,
+    typed: Typed,
+}
+
+/// The most sets of keys: each reads the input once more.
+const MOST_SETS: usize = 32;
+
+/// The sets of keys of ROLLUP, CUBE or GROUPING SETS; `None` for plain keys.
+fn sets_of(written: &[ast::Expr], span: Span) -> Result<Option<Vec<Vec<&ast::Expr>>>, PortError> {
+    let sets: Vec<Vec<&ast::Expr>> = match written {
+        [ast::Expr::Tuple(none)] if none.is_empty() => vec![Vec::new()],
+        [ast::Expr::Rollup(parts)] => {
+            (0..=parts.len()).rev().map(|n| parts[..n].iter().flatten().collect()).collect()
+        }
+        [ast::Expr::Cube(parts)] if parts.len() <= MOST_SETS.ilog2() as usize => (0..1_usize
+            << parts.len())
+            .rev()
+            .map(|set| {
+                let taken = parts.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
+                taken.flat_map(|(_, part)| part).collect()
+            })
+            .collect(),
+        [ast::Expr::GroupingSets(sets)] => sets.iter().map(|set| set.iter().collect()).collect(),
+        _ => {
+            let special = |e: &&ast::Expr| {
+                matches!(e, ast::Expr::Rollup(_) | ast::Expr::Cube(_) | ast::Expr::GroupingSets(_))
+            };
+            return match written.iter().find(special) {
+                Some(ast::Expr::Cube(parts)) if written.len() == 1 => {
+                    Err(unsupported(format!("CUBE of {} keys", parts.len()), span))
+                }
+                Some(_) => {
+                    Err(unsupported("ROLLUP, CUBE or GROUPING SETS beside other keys", span))
+                }
+                None => Ok(None),
+            };
+        }
+    };
+    if sets.len() > MOST_SETS {
+        return Err(unsupported(format!("GROUP BY with more than {MOST_SETS} sets of keys"), span));
+    }
+    Ok(Some(sets))
+}
+
+/// One aggregation a set of keys, one below the other; a key that a set leaves out is NULL in its rows.
+fn by_sets(
+    plan: &LogicalPlan,
+    keys: &[Key],
+    calls: &[Expr],
+    sets: &[Vec<usize>],
+    span: Span,
+) -> Result<LogicalPlan, PortError> {
+    let mut whole: Option<LogicalPlan> = None;
+    let mut seen: Vec<Vec<usize>> = Vec::new();
+    for set in sets {
+        let mut known = set.clone();
+        known.sort_unstable();
+        known.dedup();
+        if seen.contains(&known) {
+            return Err(unsupported("a set of GROUP BY keys that stands twice", span));
+        }
+        let taken = known.iter().map(|at| keys[*at].value.clone().alias(&keys[*at].name));
+        let mut calls = calls.to_vec();
+        let alone = known.is_empty() && !keys.is_empty();
+        if alone {
+            calls.push(AggregateKind::count_rows().alias(ROWS));
+        }
+        let grouped = LogicalPlanBuilder::from(plan.clone()).aggregate(taken, calls.clone());
+        let mut plan = grouped.and_then(LogicalPlanBuilder::build).map_err(planned)?;
+        if alone {
+            plan = filter(plan, some_rows())?;
+            calls.pop();
+        }
+        let mut exprs = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
+            let there = known.contains(&at);
+            let kind = arrow_type(&key.typed.kind);
+            let null = Expr::Literal(ScalarValue::try_from(&kind).map_err(planned)?, None);
+            exprs.push(if there { column(&key.name) } else { null.alias(&key.name) });
+            exprs.push(lit(i64::from(!there)).alias(&key.left_out));
+        }
+        exprs.extend(calls.iter().map(|call| column(&call.schema_name().to_string())));
+        let plan = project(plan, exprs.clone())?;
+        whole = Some(match whole {
+            None => plan,
+            Some(above) => LogicalPlanBuilder::from(above)
+                .union(plan)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(planned)?,
+        });
+        seen.push(known);
+    }
+    whole.ok_or_else(|| unsupported("GROUP BY of no sets", span))
+}
+
+/// The number of rows that the set without keys is made of.
+const ROWS: &str = "rows";
+
+/// Of no rows at all, whether the set without keys is a row is not documented.
+fn some_rows() -> Expr {
+    let evaluate = Arc::new(|columns: &[ArrayRef], rows: usize| {
+        if columns[0].as_primitive::<Int64Type>().values().contains(&0) {
+            return Err(evaluation(not_here("a set without keys over no rows at all")));
+        }
+        Ok(Arc::new(BooleanArray::from(vec![true; rows])) as ArrayRef)
+    });
+    native("SOME ROWS", 0, &DataType::Bool, vec![column(ROWS)], evaluate)
+}
+
+/// `GROUPING(key)`: 1 in the rows of a set that leaves the key out. It has no value before the grouping.
+pub(super) fn grouping(key: &Typed) -> Expr {
+    let evaluate = Arc::new(|_: &[ArrayRef], _: usize| {
+        Err(evaluation("GROUPING takes an expression of GROUP BY"))
+    });
+    native("GROUPING", 0, &DataType::Int64, vec![key.expr.clone()], evaluate)
 }
 
 /// Visits the aggregate calls of an expression.

@@ -62,23 +62,7 @@ impl Binder<'_> {
             other => return Err(unsupported(format!("the operator {other}"), span)),
         };
         let args = vec![self.expr(left, place)?, self.expr(right, place)?];
-        let name = match (sign, &args[0].kind, &args[1].kind) {
-            ("+", DataType::Date, DataType::Int64) | ("+", DataType::Int64, DataType::Date) => {
-                Some("DATE_ADD")
-            }
-            ("-", DataType::Date, DataType::Int64) => Some("DATE_SUB"),
-            _ => None,
-        };
-        if let Some(name) = name {
-            let mut args = args;
-            args.sort_by_key(|arg| arg.kind != DataType::Date);
-            return dates::bind(name, Part::Day, args, Zone::UTC, span);
-        }
-        if args.iter().any(|a| a.kind == DataType::Date) {
-            let message = format!("{sign} on a DATE; write DATE_ADD, DATE_SUB or DATE_DIFF");
-            return Err(unsupported(message, span));
-        }
-        call(sign, args, span)
+        arithmetic(sign, args, span)
     }
 
     /// A value and an INTERVAL, of which a DATE makes a DATETIME.
@@ -186,6 +170,26 @@ impl Binder<'_> {
         }
         Ok(boolean(binary_expr(left.expr, Operator::IsDistinctFrom, right.expr)))
     }
+}
+
+/// An operator of arithmetic; a DATE and an INT64 make another DATE.
+fn arithmetic(sign: &str, mut args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    let name = match (sign, &args[0].kind, &args[1].kind) {
+        ("+", DataType::Date, DataType::Int64) | ("+", DataType::Int64, DataType::Date) => {
+            Some("DATE_ADD")
+        }
+        ("-", DataType::Date, DataType::Int64) => Some("DATE_SUB"),
+        _ => None,
+    };
+    if let Some(name) = name {
+        args.sort_by_key(|arg| arg.kind != DataType::Date);
+        return dates::bind(name, Part::Day, args, Zone::UTC, span);
+    }
+    if args.iter().any(|a| a.kind == DataType::Date) {
+        let message = format!("{sign} on a DATE; write DATE_ADD, DATE_SUB or DATE_DIFF");
+        return Err(unsupported(message, span));
+    }
+    call(sign, args, span)
 }
 
 fn binary_expr(left: Expr, op: Operator, right: Expr) -> Expr {

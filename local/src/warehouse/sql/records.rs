@@ -211,13 +211,30 @@ pub(super) fn record(fields: Vec<(String, Typed)>) -> Typed {
     Typed { expr, kind, origin: Origin::Record(values) }
 }
 
-/// The same STRUCT under other field names.
-pub(super) fn renamed(record: Expr, target: &DataType) -> Expr {
-    let kind = arrow_type(target);
-    let evaluate = Arc::new(move |columns: &[ArrayRef], _: usize| {
-        Ok(datafusion::arrow::compute::cast(&columns[0], &kind)?)
-    });
-    native(format!("AS {target}"), 0, target, vec![record], evaluate)
+/// The same value under other names of its STRUCTs' fields.
+pub(super) fn renamed(value: Expr, target: &DataType) -> Expr {
+    let kind = target.clone();
+    let evaluate = Arc::new(move |columns: &[ArrayRef], _: usize| relabelled(&columns[0], &kind));
+    native(format!("AS {target}"), 0, target, vec![value], evaluate)
+}
+
+fn relabelled(values: &ArrayRef, kind: &DataType) -> DfResult<ArrayRef> {
+    match kind {
+        DataType::Array(element) => {
+            let lists = values.as_list::<i32>();
+            let items = relabelled(lists.values(), element)?;
+            let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
+            Ok(Arc::new(ListArray::try_new(list_field(element), offsets, items, nulls)?))
+        }
+        DataType::Struct(fields) => {
+            let record = values.as_struct();
+            let columns: DfResult<Vec<_>> =
+                record.columns().iter().zip(fields).map(|(c, (_, k))| relabelled(c, k)).collect();
+            let nulls = record.nulls().cloned();
+            Ok(Arc::new(StructArray::try_new(struct_fields(fields), columns?, nulls)?))
+        }
+        _ => Ok(Arc::clone(values)),
+    }
 }
 
 /// The fields of a STRUCT as values of their own.

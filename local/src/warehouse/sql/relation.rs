@@ -5,7 +5,7 @@ use common::warehouse::DataType;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use super::records::{holds_arrays, stored};
+use super::records::{holds_arrays, renamed, stored};
 use super::{Binder, planned};
 
 /// One output column.
@@ -29,17 +29,51 @@ pub(super) struct Relation {
 }
 
 impl Relation {
-    /// The same rows as a result may hold them.
+    /// The same rows as a result may hold them: no NULL in arrays, and every field of a STRUCT with a name of its
+    /// own.
     pub(super) fn result(self) -> Result<Self, PortError> {
-        if !self.columns.iter().any(|o| holds_arrays(&o.kind)) {
+        if !self.columns.iter().any(|o| matches!(o.kind, DataType::Struct(_) | DataType::Array(_)))
+        {
             return Ok(self);
         }
-        let exprs = self.columns.iter().map(|o| {
-            let value = column(&o.column);
-            if holds_arrays(&o.kind) { stored(value, &o.kind).alias(&o.column) } else { value }
-        });
-        Ok(Self { plan: project(self.plan, exprs.collect())?, columns: self.columns })
+        let (mut exprs, mut columns) = (Vec::new(), Vec::new());
+        for output in self.columns {
+            let mut value = column(&output.column);
+            let kind = shown(&output.kind)?;
+            if kind != output.kind {
+                value = renamed(value, &kind).alias(&output.column);
+            }
+            if holds_arrays(&kind) {
+                value = stored(value.unalias(), &kind).alias(&output.column);
+            }
+            exprs.push(value);
+            columns.push(Output { kind, ..output });
+        }
+        Ok(Self { plan: project(self.plan, exprs)?, columns })
     }
+}
+
+/// A type with names for the fields that have none.
+fn shown(kind: &DataType) -> Result<DataType, PortError> {
+    Ok(match kind {
+        DataType::Array(element) => DataType::Array(Box::new(shown(element)?)),
+        DataType::Struct(fields) => {
+            let mut named: Vec<(String, DataType)> = Vec::with_capacity(fields.len());
+            for (at, (name, kind)) in fields.iter().enumerate() {
+                let name =
+                    if name.is_empty() { format!("_field_{}", at + 1) } else { name.clone() };
+                if named.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+                    let message = format!(
+                        "a STRUCT of the result has two fields of the name {name}: rename one"
+                    );
+                    return Err(PortError::InvalidQuery(message));
+                }
+                named.push((name, shown(kind)?));
+            }
+            DataType::Struct(named)
+        }
+        other => other.clone(),
+    })
 }
 
 /// A column of the plan.
