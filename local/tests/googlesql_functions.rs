@@ -135,7 +135,7 @@ async fn dates_and_times_are_read_by_a_format() {
         ("SELECT PARSE_DATE('%m%Y', '12026')", "not supported"),
         ("SELECT PARSE_DATE('%Y %F', '2026 2026-01-01')", "twice"),
         ("SELECT PARSE_DATE('%F %T', '2026-01-01 00:00:00')", "a time of day"),
-        ("SELECT PARSE_TIMESTAMP('%F', '2026-01-01', 'Europe/Berlin')", "Europe/Berlin"),
+        ("SELECT PARSE_TIMESTAMP('%F', '2026-01-01', 'Mars/Base')", "Mars/Base"),
     ])
     .await;
 }

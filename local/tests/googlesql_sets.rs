@@ -112,10 +112,7 @@ async fn values_become_columns() {
             ),
             ("SELECT * FROM d.c PIVOT(SUM(cost) FOR n IN (NULL AS x))", "a PIVOT for NULL"),
             ("SELECT * FROM d.c PIVOT(SUM(cost), COUNT(*) FOR team IN ('a'))", "give each an AS"),
-            (
-                "SELECT * FROM d.c PIVOT(SUM(cost) + 1 FOR team IN ('a'))",
-                "syntax error at 1:35",
-            ),
+            ("SELECT * FROM d.c PIVOT(SUM(cost) + 1 FOR team IN ('a'))", "syntax error at 1:35"),
             ("SELECT * FROM d.c PIVOT(ARRAY_AGG(cost) FOR team IN ('a'))", "ARRAY_AGG in PIVOT"),
             (
                 "SELECT * FROM d.c PIVOT(SUM(n) FOR team IN ('day'))",

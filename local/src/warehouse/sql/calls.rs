@@ -8,13 +8,14 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::AggregateKind;
 use super::expr::choose;
-use super::functions::{self, arrays, dates, exists};
+use super::functions::zones::Zone;
+use super::functions::{self, arrays, dates, exists, formats, json};
 use super::grouping::grouping;
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
 use super::typed::{Origin, Typed};
-use super::{Binder, Span};
+use super::{Binder, Span, reference};
 
 impl Binder<'_> {
     /// Binds a call by its GoogleSQL name.
@@ -49,6 +50,9 @@ impl Binder<'_> {
             || filter.is_some()
             || null_treatment.is_some()
             || !within_group.is_empty();
+        if !reference::lists(&called) {
+            return Err(unsupported(format!("the function {called}"), span));
+        }
         if odd {
             return Err(unsupported(format!("this form of {called}"), span));
         }
@@ -72,25 +76,17 @@ impl Binder<'_> {
             return Err(invalid(format!("DISTINCT in {called}, which does not aggregate"), span));
         }
         let args = expressions(&called, &args, span)?;
-        if dates::NAMES.contains(&called.as_str()) {
+        let stepped = matches!(args.last(), Some(ast::Expr::Interval(_)))
+            && dates::SERIES.contains(&called.as_str());
+        if stepped || dates::NAMES.contains(&called.as_str()) {
             return self.dated(&called, &args, place, span);
         }
         match called.as_str() {
             "CURRENT_TIMESTAMP" if args.is_empty() => {
                 Typed::known(Value::Timestamp(self.now), DataType::Timestamp, span)
             }
-            "CURRENT_DATE" => {
-                for zone in &args {
-                    self.utc_zone(zone, place, span)?;
-                }
-                Typed::known(Value::Date(self.now.date_naive()), DataType::Date, span)
-            }
-            "FORMAT_DATE" => {
-                let [format, day] = self.exactly(&called, &args, place, span)?;
-                let Origin::Known(Value::String(format)) = format.origin else {
-                    return Err(unsupported("FORMAT_DATE with a computed format", span));
-                };
-                dates::format_date(&format, day, span)
+            "CURRENT_DATE" | "CURRENT_DATETIME" | "CURRENT_TIME" if args.len() < 2 => {
+                self.current(&called, args.first().copied(), place, span)
             }
             "GROUPING" => {
                 let [key] = self.exactly(&called, &args, place, span)?;
@@ -106,8 +102,8 @@ impl Binder<'_> {
                 coalesce(vec![value, other], span)
             }
             "COALESCE" if !args.is_empty() => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                coalesce(values?, span)
+                let values = self.values(&args, place)?;
+                coalesce(values, span)
             }
             "NULLIF" => {
                 let [value, other] = self.exactly(&called, &args, place, span)?;
@@ -116,19 +112,32 @@ impl Binder<'_> {
                 let value = value.coerce(&kind, span)?;
                 choose(vec![equal.expr], vec![Typed::null(), value], span)
             }
-            "FORMAT" => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                functions::printing::bind(values?, span)
+            _ => {
+                let values = self.values(&args, place)?;
+                by_rows(&called, values, safe, span)
             }
-            name if arrays::NAMES.contains(&name) => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                arrays::bind(name, values?, span)
-            }
-            _ if exists(&called) => {
-                let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
-                functions::called(&called, values?, safe, span)
-            }
-            _ => Err(unsupported(format!("the function {called}"), span)),
+        }
+    }
+
+    fn values(&mut self, args: &[&ast::Expr], place: &Place<'_>) -> Result<Vec<Typed>, PortError> {
+        args.iter().map(|a| self.expr(a, place)).collect()
+    }
+
+    /// The day, time or both that a zone's clock shows.
+    fn current(
+        &mut self,
+        called: &str,
+        zone: Option<&ast::Expr>,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let zone = self.zone(zone, place, span)?;
+        let ahead = zone.ahead(self.now.timestamp_micros()).map_err(|e| invalid(e, span))?;
+        let now = (self.now + chrono::Duration::microseconds(ahead)).naive_utc();
+        match called {
+            "CURRENT_DATE" => Typed::known(Value::Date(now.date()), DataType::Date, span),
+            "CURRENT_TIME" => Typed::known(Value::Time(now.time()), DataType::Time, span),
+            _ => Typed::known(Value::Datetime(now), DataType::Datetime, span),
         }
     }
 
@@ -139,24 +148,45 @@ impl Binder<'_> {
         place: &Place<'_>,
         span: Span,
     ) -> Result<[Typed; N], PortError> {
-        let values: Result<Vec<_>, _> = args.iter().map(|a| self.expr(a, place)).collect();
         let count = args.len();
-        values?
+        self.values(args, place)?
             .try_into()
             .map_err(|_| invalid(format!("{called} takes {N} values, not {count}"), span))
     }
 
-    /// Checks that a time zone argument is UTC.
-    fn utc_zone(
+    /// The constant time zone of a call; UTC without one.
+    pub(super) fn zone(
         &mut self,
-        zone: &ast::Expr,
+        zone: Option<&ast::Expr>,
         place: &Place<'_>,
         span: Span,
-    ) -> Result<(), PortError> {
+    ) -> Result<Zone, PortError> {
+        let Some(zone) = zone else { return Ok(Zone::UTC) };
         match self.expr(zone, place)?.origin {
-            Origin::Known(Value::String(zone)) if zone == "UTC" => Ok(()),
-            _ => Err(unsupported(format!("the time zone {zone}, other than 'UTC'"), span)),
+            Origin::Known(Value::String(zone)) => Zone::parse(&zone).map_err(|e| invalid(e, span)),
+            _ => Err(unsupported(format!("the computed time zone {zone}"), span)),
         }
+    }
+
+    /// An INTERVAL's part and how many of it.
+    pub(super) fn interval(
+        &mut self,
+        called: &str,
+        interval: &ast::Interval,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<(dates::Part, Typed), PortError> {
+        let ast::Interval {
+            value: count,
+            leading_field: Some(field),
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        } = interval
+        else {
+            return Err(unsupported(format!("the INTERVAL of {called}"), span));
+        };
+        Ok((part(&field.to_string(), called, span)?, self.expr(count, place)?))
     }
 
     /// A function with a date part: an INTERVAL's unit or the last word.
@@ -168,23 +198,22 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed, PortError> {
         let wrong = |what: &str| invalid(format!("{called} {what}"), span);
+        if let [values @ .., ast::Expr::Interval(interval)] = args {
+            if called.ends_with("_DIFF") || called.ends_with("_TRUNC") || called == "LAST_DAY" {
+                return Err(wrong("takes a date part, not an INTERVAL"));
+            }
+            let (part, count) = self.interval(called, interval, place, span)?;
+            let bound: Result<Vec<_>, _> = values.iter().map(|v| self.expr(v, place)).collect();
+            let mut bound = bound?;
+            bound.push(count);
+            return dates::bind(called, part, bound, Zone::UTC, span);
+        }
         if called.ends_with("_ADD") || called.ends_with("_SUB") {
-            let [value, ast::Expr::Interval(interval)] = args else {
-                return Err(wrong("takes a value and an INTERVAL"));
-            };
-            let ast::Interval {
-                value: count,
-                leading_field: Some(field),
-                leading_precision: None,
-                last_field: None,
-                fractional_seconds_precision: None,
-            } = interval
-            else {
-                return Err(unsupported(format!("the INTERVAL of {called}"), span));
-            };
-            let part = part(&field.to_string(), called, span)?;
-            let args = vec![self.expr(value, place)?, self.expr(count, place)?];
-            return dates::bind(called, part, args, span);
+            return Err(wrong("takes a value and an INTERVAL"));
+        }
+        if called == "LAST_DAY" && args.len() == 1 {
+            let value = self.expr(args[0], place)?;
+            return dates::bind(called, dates::Part::Month, vec![value], Zone::UTC, span);
         }
         let values = if called.ends_with("_DIFF") { 2 } else { 1 };
         if args.len() <= values {
@@ -192,11 +221,12 @@ impl Binder<'_> {
         }
         let name = args[values].to_string();
         let part = part(&name, called, span)?;
-        for zone in &args[values + 1..] {
-            self.utc_zone(zone, place, span)?;
+        if args.len() > values + 2 {
+            return Err(wrong("has too many values"));
         }
+        let zone = self.zone(args.get(values + 1).copied(), place, span)?;
         let bound: Result<Vec<_>, _> = args[..values].iter().map(|a| self.expr(a, place)).collect();
-        dates::bind(called, part, bound?, span)
+        dates::bind(called, part, bound?, zone, span)
     }
 
     fn aggregate(
@@ -242,6 +272,29 @@ impl Binder<'_> {
         let call = kind.call(value.expr, &value.kind, &result);
         Ok(Typed::computed(call, result))
     }
+}
+
+/// A call of what needs its values only.
+fn by_rows(called: &str, values: Vec<Typed>, safe: bool, span: Span) -> Result<Typed, PortError> {
+    if called == "FORMAT" {
+        return functions::printing::bind(values, span);
+    }
+    if json::NAMES.contains(&called) {
+        return json::bind(called, values, span);
+    }
+    if arrays::NAMES.contains(&called) {
+        return arrays::bind(called, values, span);
+    }
+    if !exists(called) {
+        return Err(unsupported(format!("the function {called}"), span));
+    }
+    if let [Typed { origin: Origin::Known(Value::String(format)), .. }, ..] = &values[..]
+        && formats::NAMES.contains(&called)
+        && let Some(element) = formats::unknown(format, called)
+    {
+        return Err(unsupported(format!("the element %{element} of {called}"), span));
+    }
+    functions::called(called, values, safe, span)
 }
 
 fn part(name: &str, called: &str, span: Span) -> Result<dates::Part, PortError> {

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::functions::cast::{castable, convert};
+use super::functions::zones::Zone;
 use super::functions::{call, dates};
 use super::literals::data_type_of;
 use super::operators::compare;
@@ -93,7 +94,7 @@ impl Binder<'_> {
             }
             E::Like { negated, any: false, expr, pattern, escape_char: None } => {
                 let args = vec![self.operand(expr, place)?, self.operand(pattern, place)?];
-                let like = call("LIKE", args, span)?;
+                let like = call("like", args, span)?;
                 Ok(if *negated { boolean(not(like.expr)) } else { like })
             }
             E::BinaryOp { left, op, right } => self.binary(left, op, right, place, span),
@@ -123,12 +124,7 @@ impl Binder<'_> {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), place, span)
             }
             E::Extract { field, syntax: ast::ExtractSyntax::From, expr } => {
-                let name = field.to_string();
-                let Some(part) = dates::Part::parse(&name) else {
-                    return Err(unsupported(format!("EXTRACT({name})"), span));
-                };
-                let value = self.extracted(expr, place, span)?;
-                dates::bind("EXTRACT", part, vec![value], span)
+                self.extract(field, expr, place, span)
             }
             E::Ceil {
                 expr,
@@ -173,20 +169,24 @@ impl Binder<'_> {
         }
     }
 
-    fn extracted(
+    fn extract(
         &mut self,
+        field: &ast::DateTimeField,
         expr: &ast::Expr,
         place: &Place<'_>,
         span: Span,
     ) -> Result<Typed, PortError> {
-        let ast::Expr::AtTimeZone { timestamp, time_zone } = expr else {
-            return self.expr(expr, place);
+        let name = field.to_string();
+        let Some(part) = dates::Part::parse(&name) else {
+            return Err(unsupported(format!("EXTRACT({name})"), span));
         };
-        let zone = self.expr(time_zone, place)?;
-        match &zone.origin {
-            Origin::Known(Value::String(zone)) if zone == "UTC" => self.expr(timestamp, place),
-            _ => Err(unsupported("AT TIME ZONE other than 'UTC'", span)),
-        }
+        let (value, zone) = match expr {
+            ast::Expr::AtTimeZone { timestamp, time_zone } => {
+                (self.expr(timestamp, place)?, self.zone(Some(time_zone), place, span)?)
+            }
+            other => (self.expr(other, place)?, Zone::UTC),
+        };
+        dates::bind("EXTRACT", part, vec![value], zone, span)
     }
 
     fn is_null(
@@ -237,7 +237,7 @@ impl Binder<'_> {
                         Typed::known(Value::Float64(-x), DataType::Float64, span)
                     }
                     Origin::Known(_) | Origin::Computed | Origin::Record(_) | Origin::Null => {
-                        call("NEGATE", vec![value], span)
+                        call("negate", vec![value], span)
                     }
                 }
             }

@@ -18,8 +18,12 @@ pub(crate) mod arrays;
 pub(crate) mod calendar;
 pub(crate) mod cast;
 mod characters;
+mod clock;
 pub(crate) mod dates;
+mod doubles;
+pub(crate) mod formats;
 mod hashes;
+pub(crate) mod json;
 pub(crate) mod math;
 mod parsing;
 mod patterns;
@@ -27,6 +31,7 @@ pub(crate) mod printing;
 mod regexps;
 pub(crate) mod text;
 pub(crate) mod wording;
+pub(crate) mod zones;
 
 /// One signature of a function.
 pub(crate) struct Overload {
@@ -74,23 +79,31 @@ const FAMILIES: &[&[Overload]] = &[
     regexps::OVERLOADS,
     parsing::OVERLOADS,
     arrays::OVERLOADS,
+    json::OVERLOADS,
+    clock::OVERLOADS,
+    formats::OVERLOADS,
 ];
 
 /// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.
-const SAFE: &[&str] = &[
+pub(crate) const SAFE: &[&str] = &[
     "ASCII",
+    "BOOL",
     "CHR",
     "DATE_FROM_UNIX_DATE",
     "DIV",
+    "FLOAT64",
     "FROM_HEX",
     "INITCAP",
     "INSTR",
+    "INT64",
     "LEFT",
     "LPAD",
     "MD5",
     "MOD",
     "PARSE_DATE",
     "PARSE_DATETIME",
+    "PARSE_JSON",
+    "PARSE_TIME",
     "PARSE_TIMESTAMP",
     "REGEXP_CONTAINS",
     "REGEXP_EXTRACT",
@@ -105,6 +118,7 @@ const SAFE: &[&str] = &[
     "SHA256",
     "SHA512",
     "SPLIT",
+    "STRING",
     "SUBSTR",
     "TIMESTAMP_MICROS",
     "TIMESTAMP_MILLIS",
@@ -121,13 +135,23 @@ pub(crate) fn safe(name: &str) -> bool {
     SAFE.contains(&name)
 }
 
+/// Every signature.
+pub(crate) fn all() -> impl Iterator<Item = &'static Overload> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
 fn overloads(name: &str) -> impl Iterator<Item = &'static Overload> {
-    FAMILIES.iter().flat_map(|family| family.iter()).filter(move |o| o.name == name)
+    all().filter(move |o| o.name == name)
+}
+
+/// Whether a statement may call the function: operators and the binder's own helpers have no such names.
+pub(crate) fn callable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Whether a row function of this name exists.
 pub(crate) fn exists(name: &str) -> bool {
-    overloads(name).next().is_some()
+    callable(name) && overloads(name).next().is_some()
 }
 
 /// Calls the overload that needs the fewest coercions; earlier ones win ties.

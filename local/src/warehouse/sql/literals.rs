@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::Binder;
 use super::functions::cast::parse_text;
+use super::functions::json::canonical;
 use super::refusal::{invalid, unsupported};
 use super::typed::Typed;
 
@@ -56,10 +57,19 @@ impl Binder<'_> {
         }
         let kind = data_type_of(data_type, span)?;
         match kind {
-            DataType::Date | DataType::Timestamp | DataType::Datetime | DataType::Numeric => {
+            DataType::Date
+            | DataType::Timestamp
+            | DataType::Datetime
+            | DataType::Time
+            | DataType::Numeric => {
                 let text = string(&value.value, span)?;
                 let value = parse_text(&text, &kind).map_err(|e| invalid(e, span))?;
                 Typed::known(value, kind, span)
+            }
+            DataType::Json => {
+                let text = string(&value.value, span)?;
+                let text = canonical(&text).map_err(|e| invalid(e, span))?;
+                Typed::known(Value::Json(text), kind, span)
             }
             other => Err(unsupported(format!("the {other} literal"), span)),
         }
@@ -160,6 +170,7 @@ pub(super) fn data_type_of(kind: &ast::DataType, span: Span) -> Result<DataType,
         T::Datetime(None) => DataType::Datetime,
         T::Time(None, TimezoneInfo::None) => DataType::Time,
         T::Timestamp(None, TimezoneInfo::None) => DataType::Timestamp,
+        T::JSON => DataType::Json,
         T::Array(ast::ArrayElemTypeDef::AngleBracket(element)) => {
             match data_type_of(element, span)? {
                 DataType::Array(_) => {

@@ -7,6 +7,9 @@ use datafusion::sql::sqlparser::ast::{self, BinaryOperator};
 
 use super::expr::{boolean, comparison};
 use super::functions::call;
+use super::functions::cast::convert;
+use super::functions::dates::{self, Part};
+use super::functions::zones::Zone;
 use super::records::parts;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -40,6 +43,16 @@ impl Binder<'_> {
             let right = self.expr(right, place)?.coerce(&DataType::Bool, span)?;
             return Ok(boolean(binary_expr(left.expr, logic, right.expr)));
         }
+        match (op, left, right) {
+            (BinaryOperator::Plus, value, ast::Expr::Interval(interval))
+            | (BinaryOperator::Plus, ast::Expr::Interval(interval), value) => {
+                return self.moved(value, interval, false, place, span);
+            }
+            (BinaryOperator::Minus, value, ast::Expr::Interval(interval)) => {
+                return self.moved(value, interval, true, place, span);
+            }
+            _ => {}
+        }
         let sign = match op {
             BinaryOperator::Plus => "+",
             BinaryOperator::Minus => "-",
@@ -49,11 +62,40 @@ impl Binder<'_> {
             other => return Err(unsupported(format!("the operator {other}"), span)),
         };
         let args = vec![self.expr(left, place)?, self.expr(right, place)?];
-        if args.iter().any(|a| a.kind == DataType::Date) {
-            let message = format!("{sign} on a DATE; write DATE_ADD, DATE_SUB or DATE_DIFF");
-            return Err(unsupported(message, span));
+        arithmetic(sign, args, span)
+    }
+
+    /// A value and an INTERVAL, of which a DATE makes a DATETIME.
+    fn moved(
+        &mut self,
+        value: &ast::Expr,
+        interval: &ast::Interval,
+        less: bool,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let (part, count) = self.interval("+ or -", interval, place, span)?;
+        let value = self.expr(value, place)?;
+        let name = match (&value.kind, less) {
+            (DataType::Timestamp, false) => "TIMESTAMP_ADD",
+            (DataType::Timestamp, true) => "TIMESTAMP_SUB",
+            (DataType::Date | DataType::Datetime, false) => "DATETIME_ADD",
+            (DataType::Date | DataType::Datetime, true) => "DATETIME_SUB",
+            (other, _) => {
+                return Err(unsupported(format!("an INTERVAL beside a value of {other}"), span));
+            }
+        };
+        let value = match value.kind {
+            DataType::Date => {
+                let expr = convert(value.expr, &DataType::Date, &DataType::Datetime, false);
+                Typed::computed(expr, DataType::Datetime)
+            }
+            _ => value,
+        };
+        if matches!(part, Part::Microsecond | Part::Millisecond) {
+            return Err(unsupported("an INTERVAL of this part with + or -", span));
         }
-        call(sign, args, span)
+        dates::bind(name, part, vec![value, count], Zone::UTC, span)
     }
 
     pub(super) fn between(
@@ -128,6 +170,26 @@ impl Binder<'_> {
         }
         Ok(boolean(binary_expr(left.expr, Operator::IsDistinctFrom, right.expr)))
     }
+}
+
+/// An operator of arithmetic; a DATE and an INT64 make another DATE.
+fn arithmetic(sign: &str, mut args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    let name = match (sign, &args[0].kind, &args[1].kind) {
+        ("+", DataType::Date, DataType::Int64) | ("+", DataType::Int64, DataType::Date) => {
+            Some("DATE_ADD")
+        }
+        ("-", DataType::Date, DataType::Int64) => Some("DATE_SUB"),
+        _ => None,
+    };
+    if let Some(name) = name {
+        args.sort_by_key(|arg| arg.kind != DataType::Date);
+        return dates::bind(name, Part::Day, args, Zone::UTC, span);
+    }
+    if args.iter().any(|a| a.kind == DataType::Date) {
+        let message = format!("{sign} on a DATE; write DATE_ADD, DATE_SUB or DATE_DIFF");
+        return Err(unsupported(message, span));
+    }
+    call(sign, args, span)
 }
 
 fn binary_expr(left: Expr, op: Operator, right: Expr) -> Expr {

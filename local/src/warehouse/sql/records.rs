@@ -14,6 +14,7 @@ use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{self, Subscript};
 
+use super::functions::call;
 use super::literals::data_type_of;
 use super::refusal::{evaluation, invalid, unsupported};
 use super::rowwise::native;
@@ -126,6 +127,11 @@ impl Binder<'_> {
         let Subscript::Index { index } = subscript else {
             return Err(unsupported("a slice of an array", span));
         };
+        if value.kind == DataType::Json {
+            let at = self.expr(index, place)?;
+            let of = if at.kind == DataType::Int64 { "JSON ELEMENT" } else { "JSON MEMBER" };
+            return call(of, vec![value.clone(), at], span);
+        }
         let DataType::Array(element) = &value.kind else {
             return Err(unsupported(format!("[] on a {}", value.kind_name()), span));
         };

@@ -12,7 +12,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType as ArrowType, Date32Type, Decimal128Type, Float64Type, Int64Type,
-    TimestampMicrosecondType,
+    Time64MicrosecondType, TimestampMicrosecondType,
 };
 use datafusion::common::Result;
 use datafusion::logical_expr::{
@@ -197,6 +197,11 @@ impl<'a> Row<'a> {
     /// A TIMESTAMP or DATETIME argument, microseconds.
     pub(crate) fn micros(&self, argument: usize) -> i64 {
         self.primitive::<TimestampMicrosecondType>(argument)
+    }
+
+    /// A TIME argument, microseconds since midnight.
+    pub(crate) fn time(&self, argument: usize) -> i64 {
+        self.primitive::<Time64MicrosecondType>(argument)
     }
 
     /// How many arguments there are.

@@ -8,6 +8,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{Ident, NamedWindowDefinition};
 use std::sync::Arc;
 
+use super::functions::call;
 use super::records::record;
 use super::refusal::{invalid, unsupported};
 use super::rowwise::native;
@@ -201,6 +202,15 @@ pub(super) fn fields(value: Typed, path: &[Ident]) -> Result<Typed, PortError> {
 }
 
 fn field(value: &Typed, name: &Ident) -> Result<Typed, PortError> {
+    if value.kind == DataType::Json {
+        // A JSON object's members have case, and a missing one is NULL.
+        let member = Typed::known(
+            common::warehouse::Value::String(name.value.clone()),
+            DataType::String,
+            name.span,
+        )?;
+        return call("JSON MEMBER", vec![value.clone(), member], name.span);
+    }
     let DataType::Struct(fields) = &value.kind else {
         let message = format!("a {} has no field {}", value.kind_name(), name.value);
         return Err(invalid(message, name.span));

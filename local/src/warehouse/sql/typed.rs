@@ -71,7 +71,10 @@ impl Typed {
         match (&self.kind, target) {
             (DataType::Int64, DataType::Numeric | DataType::Float64)
             | (DataType::Numeric, DataType::Float64) => true,
-            (DataType::String, DataType::Date | DataType::Timestamp | DataType::Datetime) => {
+            (
+                DataType::String,
+                DataType::Date | DataType::Timestamp | DataType::Datetime | DataType::Time,
+            ) => {
                 matches!(self.origin, Origin::Known(_))
             }
             // An empty array literal takes the other side's elements.

@@ -30,7 +30,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
 pub(crate) const NAMES: &[&str] = &["ARRAY_LENGTH", "ARRAY_REVERSE", "ARRAY_CONCAT"];
 
 /// The longest array that is generated, so that one cell does not exhaust memory.
-const MOST: usize = 1 << 20;
+pub(super) const MOST: usize = 1 << 20;
 
 fn series(start: i64, end: i64, step: i64) -> Result<Cell, String> {
     if step == 0 {

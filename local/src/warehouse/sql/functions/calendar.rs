@@ -1,15 +1,13 @@
 //! DATE and TIMESTAMP functions without a date part.
 
 use chrono::NaiveDate;
-use common::warehouse::DataType::{self, Date, Datetime, Int64, String as Text, Timestamp};
+use common::warehouse::DataType::{Date, Datetime, Int64, String as Text, Timestamp};
 
 use super::super::rowwise::Cell;
 use super::cast::{DAY, day_of};
 use super::wording::Misread;
 use super::{Overload, fixed};
 use crate::warehouse::values::days;
-
-const ZONED: &[DataType] = &[Timestamp, Text];
 
 /// Making dates and instants, and the epoch conversions.
 pub(crate) const OVERLOADS: &[Overload] = &[
@@ -25,10 +23,6 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("DATE", &[Timestamp], Date, |r| day_of(r.micros(0)).map_err(message)),
     fixed("DATE", &[Datetime], Date, |r| day_of(r.micros(0)).map_err(message)),
     fixed("DATE", &[Date], Date, |r| Ok(Cell::Date(r.date(0)))),
-    fixed("DATE", ZONED, Date, |r| {
-        utc(r.text(1))?;
-        day_of(r.micros(0)).map_err(message)
-    }),
     fixed("TIMESTAMP", &[Timestamp], Timestamp, |r| Ok(Cell::Micros(r.micros(0)))),
     fixed("TIMESTAMP", &[Date], Timestamp, |r| Ok(Cell::Micros(i64::from(r.date(0)) * DAY))),
     fixed("TIMESTAMP", &[Datetime], Timestamp, |r| Ok(Cell::Micros(r.micros(0)))),
@@ -72,19 +66,9 @@ fn instant(count: i64, unit: i64) -> Result<Cell, String> {
     checked_instant(micros)
 }
 
-fn message(misread: Misread) -> String {
+/// What is wrong with a value.
+pub(super) fn message(misread: Misread) -> String {
     match misread {
         Misread::Wrong(message) | Misread::Unsure(message) => message,
     }
-}
-
-/// Only UTC is known by name here; other zones are refused.
-pub(crate) fn utc(zone: &str) -> Result<(), String> {
-    if matches!(zone, "UTC" | "Etc/UTC" | "+00:00" | "+00") {
-        return Ok(());
-    }
-    Err(format!(
-        "the time zone '{zone}' is not supported by the embedded warehouse, only 'UTC'; run the statement \
-         against a BigQuery emulator or BigQuery itself"
-    ))
 }

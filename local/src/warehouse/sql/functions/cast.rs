@@ -7,7 +7,10 @@ use common::warehouse::{DataType, Value};
 use datafusion::logical_expr::Expr;
 
 use super::super::rowwise::{Cell, Row, native, per_row};
+use super::clock::instant;
+use super::doubles::double;
 use super::wording::{self, Misread};
+use super::zones::Zone;
 use crate::warehouse::numeric;
 use crate::warehouse::values::date;
 
@@ -76,17 +79,14 @@ fn runner(from: &DataType, to: &DataType) -> Option<Run> {
         (Date, Timestamp | Datetime) => |r| Ok(Cell::Micros(i64::from(r.date(0)) * DAY)),
         (Timestamp | Datetime, Date) => |r| day_of(r.micros(0)),
         (Timestamp, Datetime) | (Datetime, Timestamp) => |r| Ok(Cell::Micros(r.micros(0))),
-        (Timestamp, Text) => |r| {
-            let instant = DateTime::<Utc>::from_timestamp_micros(r.micros(0))
-                .ok_or_else(|| Misread::out_of_range(r.micros(0), "TIMESTAMP"))?;
-            if r.micros(0) % 1_000_000 != 0 {
-                return Err(Misread::Unsure(format!(
-                    "CAST of the fractional TIMESTAMP {instant} to STRING: use FORMAT_TIMESTAMP"
-                )));
-            }
-            Ok(Cell::Text(instant.format("%Y-%m-%d %H:%M:%S+00").to_string()))
-        },
-        // FLOAT64 and DATETIME have several spellings as text, JSON and TIME several readings.
+        (Timestamp, Text) => {
+            |r| instant(r.micros(0), Zone::UTC).map(Cell::Text).map_err(Misread::Unsure)
+        }
+        (Datetime, Text) => |r| moment(r.micros(0), DATETIME).map(Cell::Text),
+        (Time, Text) => |r| moment(r.time(0), TIME).map(Cell::Text),
+        (Datetime | Timestamp, Time) => |r| Ok(Cell::Micros(r.micros(0).rem_euclid(DAY))),
+        (Float64, Text) => |r| double(r.float(0)).map(Cell::Text).map_err(Misread::Unsure),
+        // Other pairs are no CAST of GoogleSQL's, or JSON's.
         (
             Int64
             | Float64
@@ -104,6 +104,19 @@ fn runner(from: &DataType, to: &DataType) -> Option<Run> {
             _,
         ) => return None,
     })
+}
+
+/// How a DATETIME is written: with three, six or no decimals.
+pub(super) const DATETIME: &str = "%Y-%m-%d %H:%M:%S%.f";
+
+/// How a TIME is written.
+pub(super) const TIME: &str = "%H:%M:%S%.f";
+
+/// A local time as text.
+pub(super) fn moment(micros: i64, format: &str) -> Result<String, Misread> {
+    let moment = DateTime::<Utc>::from_timestamp_micros(micros);
+    let moment = moment.ok_or_else(|| Misread::out_of_range(micros, "DATETIME"))?;
+    Ok(moment.format(format).to_string())
 }
 
 /// Microseconds of a day.

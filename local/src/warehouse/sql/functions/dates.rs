@@ -7,141 +7,95 @@ use common::port::PortError;
 use common::warehouse::DataType;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::super::refusal::{invalid, unsupported};
+use super::super::refusal::{invalid, not_here, unsupported};
 use super::super::rowwise::{Cell, PerRow, native, per_row};
 use super::super::typed::Typed;
 use super::calendar::checked_instant;
 use super::cast::DAY;
+use super::zones::Zone;
 use crate::warehouse::values::{date, days};
 
-/// A unit of the calendar or the clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    Microsecond,
-    Millisecond,
-    Second,
-    Minute,
-    Hour,
-    Day,
-    /// A week that begins on this day, counted from Sunday = 0.
-    Week(i32),
-    IsoWeek,
-    Month,
-    Quarter,
-    Year,
-    IsoYear,
-    DayOfWeek,
-    DayOfYear,
-    Date,
-}
+mod extract;
+mod part;
+mod series;
 
-const WEEKDAYS: [&str; 7] =
-    ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
-
-impl Part {
-    /// Reads a part's name; a week's first day stands in parentheses.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let name = name.to_ascii_uppercase();
-        if let Some(day) = name.strip_prefix("WEEK(").and_then(|rest| rest.strip_suffix(')')) {
-            let at = WEEKDAYS.iter().position(|weekday| *weekday == day.trim())?;
-            return i32::try_from(at).ok().map(Self::Week);
-        }
-        Some(match name.as_str() {
-            "MICROSECOND" => Self::Microsecond,
-            "MILLISECOND" => Self::Millisecond,
-            "SECOND" => Self::Second,
-            "MINUTE" => Self::Minute,
-            "HOUR" => Self::Hour,
-            "DAY" => Self::Day,
-            "WEEK" => Self::Week(0),
-            "ISOWEEK" => Self::IsoWeek,
-            "MONTH" => Self::Month,
-            "QUARTER" => Self::Quarter,
-            "YEAR" => Self::Year,
-            "ISOYEAR" => Self::IsoYear,
-            "DAYOFWEEK" => Self::DayOfWeek,
-            "DAYOFYEAR" => Self::DayOfYear,
-            "DATE" => Self::Date,
-            _ => return None,
-        })
-    }
-
-    /// The part as GoogleSQL writes it.
-    fn written(self) -> String {
-        match self {
-            Self::Week(0) => "WEEK".to_owned(),
-            Self::Week(day) => {
-                let day = usize::try_from(day).ok().and_then(|day| WEEKDAYS.get(day));
-                format!("WEEK({})", day.unwrap_or(&"SUNDAY"))
-            }
-            other => format!("{other:?}").to_ascii_uppercase(),
-        }
-    }
-
-    /// The part's length where every one is equally long.
-    fn micros(self) -> Option<i64> {
-        Some(match self {
-            Self::Microsecond => 1,
-            Self::Millisecond => 1000,
-            Self::Second => 1_000_000,
-            Self::Minute => 60_000_000,
-            Self::Hour => 3_600_000_000,
-            Self::Day => DAY,
-            Self::Week(_)
-            | Self::IsoWeek
-            | Self::Month
-            | Self::Quarter
-            | Self::Year
-            | Self::IsoYear
-            | Self::DayOfWeek
-            | Self::DayOfYear
-            | Self::Date => return None,
-        })
-    }
-}
+pub(crate) use part::Part;
 
 /// The functions of this family.
 pub(crate) const NAMES: &[&str] = &[
     "DATE_ADD",
     "DATE_SUB",
+    "DATETIME_ADD",
+    "DATETIME_SUB",
+    "TIME_ADD",
+    "TIME_SUB",
     "TIMESTAMP_ADD",
     "TIMESTAMP_SUB",
     "DATE_DIFF",
+    "DATETIME_DIFF",
+    "TIME_DIFF",
     "TIMESTAMP_DIFF",
     "DATE_TRUNC",
+    "DATETIME_TRUNC",
+    "TIME_TRUNC",
     "TIMESTAMP_TRUNC",
     "LAST_DAY",
 ];
 
-/// Binds one of [`NAMES`] or EXTRACT to its arguments and part.
+/// The functions whose last value may be an INTERVAL and need not.
+pub(crate) const SERIES: &[&str] = &["GENERATE_DATE_ARRAY", "GENERATE_TIMESTAMP_ARRAY"];
+
+/// Binds one of [`NAMES`], of [`SERIES`] or EXTRACT to its arguments, its part and its time zone.
 pub(crate) fn bind(
     name: &str,
     part: Part,
     args: Vec<Typed>,
+    zone: Zone,
     span: Span,
 ) -> Result<Typed, PortError> {
-    use DataType::{Date, Int64, Timestamp};
-    let kinds: Vec<DataType> = args.iter().map(|a| a.kind.clone()).collect();
-    let on_date = kinds.first() == Some(&Date);
-    let (accepts, result, run): (&[DataType], DataType, Option<PerRow>) = match name {
-        "DATE_ADD" | "DATE_SUB" => (&[Date, Int64], Date, add_days(part, name == "DATE_SUB")),
-        "TIMESTAMP_ADD" | "TIMESTAMP_SUB" => {
-            (&[Timestamp, Int64], Timestamp, add_micros(part, name == "TIMESTAMP_SUB"))
+    use DataType::{Date, Datetime, Int64, Time, Timestamp};
+    let kind = args.first().map_or(Timestamp, |a| a.kind.clone());
+    let less = name.ends_with("_SUB");
+    let list = |kind: DataType| DataType::Array(Box::new(kind));
+    let (accepts, result, run): (&[DataType], DataType, Option<PerRow>) = match (name, &kind) {
+        ("DATE_ADD" | "DATE_SUB", _) => (&[Date, Int64], Date, add_days(part, less)),
+        ("DATETIME_ADD" | "DATETIME_SUB", _) => {
+            (&[Datetime, Int64], Datetime, add_local(part, less))
         }
-        "DATE_DIFF" => (&[Date, Date], Int64, difference(part)),
-        "TIMESTAMP_DIFF" => (&[Timestamp, Timestamp], Int64, part.micros().map(whole_units)),
-        "DATE_TRUNC" if kinds.first() != Some(&Timestamp) => (&[Date], Date, truncate_date(part)),
-        "TIMESTAMP_TRUNC" | "DATE_TRUNC" => (&[Timestamp], Timestamp, truncate_instant(part)),
-        "LAST_DAY" => (&[Date], Date, last_day(part)),
-        "EXTRACT" if on_date && part.micros().is_none_or(|length| length >= DAY) => {
-            (&[Date], extract_kind(part), extract(part, true))
+        ("TIME_ADD" | "TIME_SUB", _) => (&[Time, Int64], Time, turn(part, less)),
+        ("TIMESTAMP_ADD" | "TIMESTAMP_SUB", _) => {
+            (&[Timestamp, Int64], Timestamp, add_micros(part, less))
         }
-        "EXTRACT" => (&[Timestamp], extract_kind(part), extract(part, false)),
+        ("DATE_DIFF", _) => (&[Date, Date], Int64, difference(part)),
+        ("DATETIME_DIFF", _) => (&[Datetime, Datetime], Int64, boundaries(part)),
+        ("TIME_DIFF", _) => (&[Time, Time], Int64, clock_difference(part)),
+        ("TIMESTAMP_DIFF", _) => (&[Timestamp, Timestamp], Int64, part.micros().map(whole_units)),
+        ("TIMESTAMP_TRUNC", _) | ("DATE_TRUNC", Timestamp) => {
+            (&[Timestamp], Timestamp, truncate_instant(part, zone))
+        }
+        ("DATETIME_TRUNC", _) | ("DATE_TRUNC", Datetime) => {
+            (&[Datetime], Datetime, truncate_instant(part, Zone::UTC))
+        }
+        ("DATE_TRUNC", _) => (&[Date], Date, truncate_date(part)),
+        ("TIME_TRUNC", _) => (&[Time], Time, truncate_time(part)),
+        ("LAST_DAY", Datetime) => (&[Datetime], Date, last_day(part, true)),
+        ("LAST_DAY", _) => (&[Date], Date, last_day(part, false)),
+        ("EXTRACT", Date) => (&[Date], extract::kind(part), extract::of_date(part)),
+        ("EXTRACT", Datetime) => (&[Datetime], extract::kind(part), extract::of_datetime(part)),
+        ("EXTRACT", Time) => (&[Time], extract::kind(part), extract::of_time(part)),
+        ("EXTRACT", _) => (&[Timestamp], extract::kind(part), extract::of_instant(part, zone)),
+        ("GENERATE_DATE_ARRAY", _) => (&[Date, Date, Int64], list(Date), series::days(part)),
+        ("GENERATE_TIMESTAMP_ARRAY", _) => {
+            (&[Timestamp, Timestamp, Int64], list(Timestamp), series::instants(part))
+        }
         _ => (&[], Int64, None),
     };
     let Some(run) = run else {
         return Err(unsupported(format!("{name} with the part {}", part.written()), span));
     };
+    if zone != Zone::UTC && (accepts != [Timestamp] || kind == Datetime) {
+        return Err(invalid(format!("{name} of other than a TIMESTAMP in a time zone"), span));
+    }
     if accepts.len() != args.len() {
         return Err(invalid(format!("{name} takes {} values", accepts.len()), span));
     }
@@ -149,22 +103,26 @@ pub(crate) fn bind(
     for (arg, kind) in args.into_iter().zip(accepts) {
         exprs.push(arg.coerce(kind, span)?.expr);
     }
-    let label = format!("{name} {part:?} {accepts:?}");
+    let label = format!("{name} {part:?} {accepts:?} {zone:?}");
     let expr = native(label, 0, &result, exprs, per_row(&result, true, run));
     Ok(Typed::computed(expr, result))
 }
 
-fn day_cell(day: Option<NaiveDate>) -> Result<Cell, String> {
+fn valid(day: Option<NaiveDate>) -> Result<NaiveDate, String> {
     day.filter(|d| (1..=9999).contains(&d.year()))
-        .map(|d| Cell::Date(days(d)))
         .ok_or_else(|| "a DATE lies outside the years 0001 to 9999".to_owned())
+}
+
+fn day_cell(day: Option<NaiveDate>) -> Result<Cell, String> {
+    valid(day).map(|d| Cell::Date(days(d)))
 }
 
 fn day_of(days: i32) -> Result<NaiveDate, String> {
     date(days).ok_or_else(|| "a DATE lies outside the years 0001 to 9999".to_owned())
 }
 
-fn add_days(part: Part, subtract: bool) -> Option<PerRow> {
+/// A day moved by a number of parts.
+fn shift(part: Part, subtract: bool) -> Option<impl Fn(i32, i64) -> Result<NaiveDate, String>> {
     let (months, length) = match part {
         Part::Day => (0, 1),
         Part::Week(0) => (0, 7),
@@ -173,13 +131,13 @@ fn add_days(part: Part, subtract: bool) -> Option<PerRow> {
         Part::Year => (12, 0),
         _ => return None,
     };
-    Some(Arc::new(move |row| {
-        let start = day_of(row.date(0))?;
-        let count = if subtract { row.int(1).checked_neg() } else { Some(row.int(1)) };
+    Some(move |start: i32, count: i64| {
+        let start = day_of(start)?;
+        let count = if subtract { count.checked_neg() } else { Some(count) };
         let size = count.and_then(|c| c.checked_mul(if months > 0 { months } else { length }));
-        let Some(size) = size else { return day_cell(None) };
+        let Some(size) = size else { return valid(None) };
         let by = size.unsigned_abs();
-        day_cell(if months > 0 {
+        valid(if months > 0 {
             let by = u32::try_from(by).ok().map(Months::new);
             by.and_then(|by| {
                 if size < 0 { start.checked_sub_months(by) } else { start.checked_add_months(by) }
@@ -189,7 +147,38 @@ fn add_days(part: Part, subtract: bool) -> Option<PerRow> {
         } else {
             start.checked_add_days(Days::new(by))
         })
+    })
+}
+
+fn add_days(part: Part, subtract: bool) -> Option<PerRow> {
+    let moved = shift(part, subtract)?;
+    Some(Arc::new(move |row| moved(row.date(0), row.int(1)).map(|day| Cell::Date(days(day)))))
+}
+
+/// Of a DATETIME: parts of the calendar move its day, others its clock.
+fn add_local(part: Part, subtract: bool) -> Option<PerRow> {
+    let Some(moved) = shift(part, subtract) else { return add_micros(part, subtract) };
+    Some(Arc::new(move |row| {
+        let (day, rest) = split(row.micros(0))?;
+        Ok(Cell::Micros(i64::from(days(moved(day, row.int(1))?)) * DAY + rest))
     }))
+}
+
+/// Of a TIME, which goes on from the other side of midnight.
+fn turn(part: Part, subtract: bool) -> Option<PerRow> {
+    let unit = part.micros().filter(|unit| *unit < DAY)?;
+    Some(Arc::new(move |row| {
+        let size = i128::from(row.int(1)) * i128::from(unit);
+        let moved = i128::from(row.time(0)) + if subtract { -size } else { size };
+        let wrapped = i64::try_from(moved.rem_euclid(i128::from(DAY)));
+        wrapped.map(Cell::Micros).map_err(|e| e.to_string())
+    }))
+}
+
+/// The day and the time of day.
+fn split(micros: i64) -> Result<(i32, i64), String> {
+    let day = i32::try_from(micros.div_euclid(DAY)).map_err(|e| e.to_string())?;
+    Ok((day, micros.rem_euclid(DAY)))
 }
 
 fn add_micros(part: Part, subtract: bool) -> Option<PerRow> {
@@ -233,6 +222,30 @@ fn difference(part: Part) -> Option<PerRow> {
     }))
 }
 
+/// Of two DATETIMEs: the boundaries between them, of the clock as of the calendar.
+fn boundaries(part: Part) -> Option<PerRow> {
+    let Some(unit) = part.micros() else {
+        ordinal(0, part).ok()?;
+        return Some(Arc::new(move |row| {
+            let ((a, _), (b, _)) = (split(row.micros(0))?, split(row.micros(1))?);
+            Ok(Cell::Int(ordinal(a, part)? - ordinal(b, part)?))
+        }));
+    };
+    Some(Arc::new(move |row| {
+        Ok(Cell::Int(row.micros(0).div_euclid(unit) - row.micros(1).div_euclid(unit)))
+    }))
+}
+
+fn clock_difference(part: Part) -> Option<PerRow> {
+    let unit = part.micros().filter(|unit| *unit < DAY)?;
+    Some(Arc::new(move |row| Ok(Cell::Int(row.time(0) / unit - row.time(1) / unit))))
+}
+
+fn truncate_time(part: Part) -> Option<PerRow> {
+    let unit = part.micros().filter(|unit| *unit < DAY)?;
+    Some(Arc::new(move |row| Ok(Cell::Micros(row.time(0) - row.time(0) % unit))))
+}
+
 fn first_day(day: i32, part: Part) -> Option<NaiveDate> {
     let date = date(day)?;
     let week = |start: i32| self::date(day - (day + 4 - start).rem_euclid(7));
@@ -255,98 +268,42 @@ fn truncate_date(part: Part) -> Option<PerRow> {
     Some(Arc::new(move |row| day_cell(first_day(row.date(0), part))))
 }
 
-fn truncate_instant(part: Part) -> Option<PerRow> {
-    if let Some(unit) = part.micros() {
+fn truncate_instant(part: Part, zone: Zone) -> Option<PerRow> {
+    if let Some(unit) = part.micros().filter(|unit| *unit < DAY) {
         return Some(Arc::new(move |row| {
-            checked_instant(row.micros(0) - row.micros(0).rem_euclid(unit))
+            let instant = row.micros(0);
+            if part == Part::Hour && !zone.whole_hours(instant)? {
+                return Err(not_here("truncation to an hour in a zone without whole ones"));
+            }
+            checked_instant(instant - instant.rem_euclid(unit))
         }));
     }
     first_day(0, part)?;
     Some(Arc::new(move |row| {
-        let day = i32::try_from(row.micros(0).div_euclid(DAY)).map_err(|e| e.to_string())?;
+        let (day, _) = split(zone.local(row.micros(0))?)?;
         let first =
             first_day(day, part).ok_or("a TIMESTAMP lies outside the years 0001 to 9999")?;
-        checked_instant(i64::from(days(first)) * DAY)
+        checked_instant(zone.instant(i64::from(days(first)) * DAY)?)
     }))
 }
 
-fn last_day(part: Part) -> Option<PerRow> {
-    let months = match part {
-        Part::Month => 1,
-        Part::Quarter => 3,
-        Part::Year => 12,
-        _ => return None,
-    };
+fn last_day(part: Part, of_datetime: bool) -> Option<PerRow> {
+    first_day(0, part).filter(|_| part != Part::Day)?;
     Some(Arc::new(move |row| {
-        let next =
-            first_day(row.date(0), part).and_then(|d| d.checked_add_months(Months::new(months)));
+        let day = if of_datetime { split(row.micros(0))?.0 } else { row.date(0) };
+        let first = first_day(day, part);
+        let months = |count| first.and_then(|d| d.checked_add_months(Months::new(count)));
+        let next = match part {
+            Part::Month => months(1),
+            Part::Quarter => months(3),
+            Part::Year => months(12),
+            // 53 weeks after a year's first one, the next year has begun and its first week not passed by one.
+            Part::IsoYear => first
+                .and_then(|d| d.checked_add_days(Days::new(53 * 7)))
+                .and_then(|d| first_day(days(d), part)),
+            Part::Week(_) | Part::IsoWeek => first.and_then(|d| d.checked_add_days(Days::new(7))),
+            _ => return Err(format!("LAST_DAY of a {}", part.written())),
+        };
         day_cell(next.and_then(|d| d.checked_sub_days(Days::new(1))))
     }))
-}
-
-fn extract_kind(part: Part) -> DataType {
-    if part == Part::Date { DataType::Date } else { DataType::Int64 }
-}
-
-fn extract(part: Part, of_date: bool) -> Option<PerRow> {
-    if of_date && part == Part::Date {
-        return None;
-    }
-    Some(Arc::new(move |row| {
-        let (day, rest) = if of_date {
-            (row.date(0), 0)
-        } else {
-            let day = i32::try_from(row.micros(0).div_euclid(DAY)).map_err(|e| e.to_string())?;
-            (day, row.micros(0).rem_euclid(DAY))
-        };
-        let date = day_of(day)?;
-        let weekday = i64::from(date.weekday().num_days_from_sunday());
-        Ok(Cell::Int(match part {
-            Part::Microsecond => rest % 1_000_000,
-            Part::Millisecond => rest / 1000 % 1000,
-            Part::Second => rest / 1_000_000 % 60,
-            Part::Minute => rest / 60_000_000 % 60,
-            Part::Hour => rest / 3_600_000_000,
-            Part::Day => i64::from(date.day()),
-            Part::Week(start) => {
-                (i64::from(date.ordinal0()) + 7 - (weekday - i64::from(start)).rem_euclid(7)) / 7
-            }
-            Part::IsoWeek => i64::from(date.iso_week().week()),
-            Part::Month => i64::from(date.month()),
-            Part::Quarter => i64::from(date.month0() / 3 + 1),
-            Part::Year => i64::from(date.year()),
-            Part::IsoYear => i64::from(date.iso_week().year()),
-            Part::DayOfWeek => weekday + 1,
-            Part::DayOfYear => i64::from(date.ordinal()),
-            Part::Date => return Ok(Cell::Date(day)),
-        }))
-    }))
-}
-
-/// Binds `FORMAT_DATE('…', date)`: the elements whose text is the same everywhere.
-pub(crate) fn format_date(format: &str, day: Typed, span: Span) -> Result<Typed, PortError> {
-    let mut elements = format.chars();
-    while let Some(c) = elements.next() {
-        if c == '%' {
-            let element = elements.next().unwrap_or(' ');
-            if !"YmdFjGVuaAbBy%".contains(element) {
-                let what = format!("the element %{element} of FORMAT_DATE");
-                return Err(unsupported(what, span));
-            }
-        }
-    }
-    let day = day.coerce(&DataType::Date, span)?;
-    let pattern = format.to_owned();
-    let run: PerRow = Arc::new(move |row| {
-        let day = day_of(row.date(0))?;
-        // BigQuery and others differ in how they pad a year of three digits.
-        if day.year() < 1000 {
-            return Err("FORMAT_DATE of a day below the year 1000 is not supported by the embedded warehouse".into());
-        }
-        Ok(Cell::Text(day.format(&pattern).to_string()))
-    });
-    let result = DataType::String;
-    let label = format!("FORMAT_DATE {format}");
-    let expr = native(label, 0, &result, vec![day.expr], per_row(&result, true, run));
-    Ok(Typed::computed(expr, result))
 }

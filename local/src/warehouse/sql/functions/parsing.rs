@@ -1,18 +1,19 @@
 //! `PARSE_DATE` and its siblings: text read by a format's elements.
 
 use chrono::NaiveDate;
-use common::warehouse::DataType::{self, Date, Datetime, String as Text, Timestamp};
+use common::warehouse::DataType::{self, Date, Datetime, String as Text, Time, Timestamp};
 
 use super::super::refusal::not_here;
 use super::super::rowwise::Cell;
-use super::calendar::{checked_instant, utc};
+use super::calendar::checked_instant;
 use super::cast::DAY;
+use super::zones::Zone;
 use super::{Overload, fixed};
 use crate::warehouse::values::days;
 
 const TT: &[DataType] = &[Text, Text];
 
-/// `PARSE_DATE`, `PARSE_DATETIME` and `PARSE_TIMESTAMP`.
+/// `PARSE_DATE`, `PARSE_DATETIME`, `PARSE_TIME` and `PARSE_TIMESTAMP`.
 pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("PARSE_DATE", TT, Date, |r| {
         read(r.text(0), r.text(1), false).map(|(day, _)| Cell::Date(day))
@@ -20,8 +21,14 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("PARSE_DATETIME", TT, Datetime, |r| moment(r.text(0), r.text(1)).map(Cell::Micros)),
     fixed("PARSE_TIMESTAMP", TT, Timestamp, |r| checked_instant(moment(r.text(0), r.text(1))?)),
     fixed("PARSE_TIMESTAMP", &[Text, Text, Text], Timestamp, |r| {
-        utc(r.text(2))?;
-        checked_instant(moment(r.text(0), r.text(1))?)
+        let zone = Zone::parse(r.text(2))?;
+        checked_instant(zone.instant(moment(r.text(0), r.text(1))?)?)
+    }),
+    fixed("PARSE_TIME", TT, Time, |r| {
+        if items(r.text(0))?.iter().any(|item| item.is_field() && slot(*item) < 3) {
+            return Err(not_here(format!("a date in PARSE_TIME('{}', …)", r.text(0))));
+        }
+        read(r.text(0), r.text(1), true).map(|(_, time)| Cell::Micros(time))
     }),
 ];
 
