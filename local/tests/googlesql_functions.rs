@@ -178,3 +178,47 @@ async fn values_are_printed() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn bytes() {
+    answers(&[
+        (r"SELECT TO_HEX(b'abc\x00\xff'), LENGTH(b'é'), b'a' = CAST('a' AS BYTES), TO_HEX(b'''a'b'''), CAST(B'ab' AS STRING)", r#"["61626300ff",2,true,"612762","ab"]"#),
+        ("SELECT TO_HEX(CONCAT(b'a', b'b', b'c')), TO_HEX(b'a' || b'b'), TO_HEX(SUBSTR(b'abc', 2)), TO_HEX(SUBSTR(b'abc', -2, 1)), TO_HEX(LEFT(b'abc', 2)), TO_HEX(RIGHT(b'abc', 9))", r#"["616263","6162","6263","62","6162","616263"]"#),
+        ("SELECT TO_HEX(REVERSE(b'ab')), TO_HEX(REPEAT(b'ab', 2)), STARTS_WITH(b'abc', b'ab'), ENDS_WITH(b'abc', b'b'), STRPOS(b'abcb', b'b'), STRPOS(b'a', b'x'), TO_CODE_POINTS(b'ab')", r#"["6261","61626162",true,false,2,0,[97,98]]"#),
+        ("SELECT SAFE_CONVERT_BYTES_TO_STRING(b'ab'), BIT_COUNT(b'\\xff'), BIT_COUNT(-1), CONCAT(b'a', CAST(NULL AS BYTES))", r#"["ab",8,64,null]"#),
+    ])
+    .await;
+    refusals(&[
+        (r"SELECT SAFE_CONVERT_BYTES_TO_STRING(b'\xff')", "other than UTF-8"),
+        (r"SELECT b'\u0041'", "in a literal of BYTES at 1:8"),
+        (r"SELECT b'\xg0'", "two hexadecimal digits"),
+        ("SELECT b'a' || 'a'", "no matching signature"),
+        ("SELECT LEFT(b'a', -1)", "negative length"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn arithmetic() {
+    answers(&[
+        ("SELECT POW(2, 10), POWER(-3, 3), POW(1.5, 2), POW(7, 0), POW(10, 15)", "[1024.0,-27.0,2.25,1.0,1000000000000000.0]"),
+        ("SELECT SAFE_ADD(9223372036854775807, 1), SAFE_ADD(NUMERIC '1.5', NUMERIC '2'), SAFE_SUBTRACT(1.5, 1), SAFE_MULTIPLY(NUMERIC '99999999999999999999999999999', NUMERIC '10'), SAFE_NEGATE(-9223372036854775808), SAFE_NEGATE(5), SAFE_MULTIPLY(1e308, 10)", r#"[null,"3.5",0.5,null,null,-5,null]"#),
+        ("SELECT DIV(NUMERIC '7.5', NUMERIC '2'), TRUNC(NUMERIC '-1.987', 1), TRUNC(NUMERIC '1234', -2), SIGN(-2.5), SIGN(0.0), TO_JSON_STRING(IEEE_DIVIDE(1, 0)), TO_JSON_STRING(IEEE_DIVIDE(0, 0)), IEEE_DIVIDE(1, 4)", r#"["3","-1.9","1200",-1.0,0.0,"\"Infinity\"","\"NaN\"",0.25]"#),
+        ("SELECT 12 & 10, 12 | 3, 12 ^ 10, ~5, (1 | 2) & 3, 1 & 3 = 1", "[8,15,6,-6,3,true]"),
+        ("SELECT GREATEST(3, 5, 1), LEAST(3, NULL), GREATEST('a', 'B'), LEAST(DATE '2026-01-02', DATE '2026-01-01'), GREATEST(1, 2.5), TO_JSON_STRING(LEAST(1.0, CAST('nan' AS FLOAT64))), GREATEST(TIMESTAMP '2026-01-01 00:00:00+00', TIMESTAMP '2025-01-01 00:00:00+00'), LEAST(NUMERIC '1.5', 2)", r#"[5,null,"a","2026-01-01",2.5,"\"NaN\"","2026-01-01T00:00:00Z","1.5"]"#),
+    ])
+    .await;
+    refusals(&[
+        ("SELECT POW(1.1, 2)", "POW(1.1, 2)"),
+        ("SELECT POW(2, 0.5)", "POW(2, 0.5)"),
+        ("SELECT EXP(1)", "the function EXP"),
+        ("SELECT 1 | 2 & 3", "needs parentheses"),
+        ("SELECT 1 + 2 & 3", "needs parentheses"),
+        ("SELECT 1.5 & 1", "no matching signature"),
+        ("SELECT GREATEST([1], [2])", "GREATEST of"),
+        ("SELECT GREATEST()", "GREATEST"),
+        ("SELECT RAND()", "the function RAND"),
+        ("SELECT GENERATE_UUID()", "the function GENERATE_UUID"),
+    ])
+    .await;
+}

@@ -241,6 +241,10 @@ impl Binder<'_> {
                     }
                 }
             }
+            UnaryOperator::BitwiseNot => {
+                let value = self.expr(inner, place)?;
+                call("~", vec![value], span)
+            }
             other => Err(unsupported(format!("the operator {other}"), span)),
         }
     }

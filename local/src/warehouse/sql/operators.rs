@@ -59,8 +59,18 @@ impl Binder<'_> {
             BinaryOperator::Multiply => "*",
             BinaryOperator::Divide => "/",
             BinaryOperator::StringConcat => "||",
+            BinaryOperator::BitwiseAnd => "&",
+            BinaryOperator::BitwiseOr => "|",
+            BinaryOperator::BitwiseXor => "^",
             other => return Err(unsupported(format!("the operator {other}"), span)),
         };
+        // The parser may bind these another way than GoogleSQL.
+        let bits = matches!(sign, "&" | "|" | "^");
+        let mixed = |side: &ast::Expr| matches!(side, ast::Expr::BinaryOp { .. });
+        if bits && (mixed(left) || mixed(right)) {
+            let message = format!("another operator beside {sign} needs parentheses");
+            return Err(invalid(message, span));
+        }
         let args = vec![self.expr(left, place)?, self.expr(right, place)?];
         arithmetic(sign, args, span)
     }

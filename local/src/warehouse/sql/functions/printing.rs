@@ -16,6 +16,14 @@ enum Piece {
     Text,
     /// How wide, whether with zeros in front, whether flush left.
     Whole(usize, bool, bool),
+    /// A whole number with commas between its thousands.
+    Grouped,
+    /// A whole number in hexadecimal digits, whether great ones.
+    Hexadecimal(bool),
+    /// A FLOAT64 or NUMERIC with so many decimals.
+    Decimal(usize),
+    /// Any value, as CAST writes it.
+    Any,
 }
 
 /// The widest number.
