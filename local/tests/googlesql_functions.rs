@@ -104,6 +104,8 @@ async fn text() {
         ("SELECT TRANSLATE('This is a cookie', 'sco', 'zku'), TRANSLATE('abc', 'ab', 'x'), SAFE.TRANSLATE('a', 'aa', 'bc')", r#"["Thiz iz a kuukie","xc",null]"#),
         ("SELECT ASCII('abcd'), ASCII(''), UNICODE('âbcd'), UNICODE(''), CHR(65), CHR(255), CHR(0)", r#"[97,0,226,0,"A","ÿ",""]"#),
         ("SELECT SPLIT('b,c'), SPLIT('', ','), SPLIT('a::b', '::'), SPLIT('äb', ''), SPLIT(NULL, ',')", r#"[["b","c"],[""],["a","b"],["ä","b"],[]]"#),
+        ("SELECT EDIT_DISTANCE('a', 'b'), EDIT_DISTANCE('aa', 'b'), EDIT_DISTANCE('aa', 'ba'), EDIT_DISTANCE('kitten', 'sitting'), EDIT_DISTANCE('', 'é')", "[1,2,1,3,1]"),
+        ("SELECT 'abc' LIKE ANY ('x%', '%c'), 'abc' LIKE ANY ('x'), 'abc' LIKE ANY ('x', NULL), 'abc' LIKE ANY ('a%', NULL)", "[true,false,null,true]"),
         ("SELECT TO_CODE_POINTS('aÄ'), (SELECT COUNT(*) FROM UNNEST(SPLIT('a b c', ' ')))", "[[97,196],3]"),
     ])
     .await;
@@ -115,6 +117,7 @@ async fn text() {
         ("SELECT CHR(55296)", "no such code point"),
         ("SELECT INITCAP('é')", "other than ASCII"),
         ("SELECT SAFE.UPPER('a')", "SAFE.UPPER"),
+        ("SELECT 'a' NOT LIKE ANY ('a')", "not supported"),
     ])
     .await;
 }
@@ -146,6 +149,8 @@ async fn arrays() {
         ("SELECT GENERATE_ARRAY(1, 5, 2), GENERATE_ARRAY(5, 1, -3), GENERATE_ARRAY(2, 1), GENERATE_ARRAY(9223372036854775806, 9223372036854775807)", r#"[[1,3,5],[5,2],[],["9223372036854775806","9223372036854775807"]]"#),
         ("SELECT GENERATE_DATE_ARRAY('2026-02-27', '2026-03-01'), GENERATE_DATE_ARRAY(DATE '2026-01-02', DATE '2026-01-01')", r#"[["2026-02-27","2026-02-28","2026-03-01"],[]]"#),
         ("SELECT ARRAY_CONCAT([1, 2], [3]), ARRAY_REVERSE(['a', 'b']), ARRAY_LENGTH([7, 8]), ARRAY_LENGTH(SPLIT(NULL, ','))", r#"[[1,2,3],["b","a"],2,null]"#),
+        ("SELECT ARRAY_TO_STRING(['a', NULL, 'b'], '-'), ARRAY_TO_STRING(['a', NULL], '-', 'x'), ARRAY_TO_STRING(SPLIT('', ','), ','), ARRAY_TO_STRING(SPLIT(NULL, ','), ','), ARRAY_TO_STRING(['a'], NULL)", r#"["a-b","a-x","",null,null]"#),
+        ("SELECT ARRAY_FIRST([1, 2]), ARRAY_LAST(['a', 'b']), ARRAY_FIRST(SPLIT(NULL, ',')), GENERATE_ARRAY(NUMERIC '0', NUMERIC '1', NUMERIC '0.5')", r#"[1,"b",null,["0","0.5","1"]]"#),
         ("SELECT ARRAY_REVERSE(SPLIT(x, ' ')) FROM UNNEST(['a b c']) AS x", r#"[["c","b","a"]]"#),
     ])
     .await;
@@ -153,6 +158,10 @@ async fn arrays() {
         ("SELECT GENERATE_ARRAY(1, 2, 0)", "the step 0"),
         ("SELECT GENERATE_ARRAY(1, 2000000)", "more than"),
         ("SELECT ARRAY_LENGTH(1)", "no array"),
+        ("SELECT ARRAY_LAST(ARRAY<INT64>[])", "an empty array"),
+        ("SELECT ARRAY_FIRST(1)", "no array"),
+        ("SELECT ARRAY_TO_STRING([1], ',')", "not a ARRAY<STRING>"),
+        ("SELECT GENERATE_ARRAY(0.5, 1.5)", "GENERATE_ARRAY"),
         ("SELECT ARRAY_CONCAT([1], ['a'])", "no common type"),
     ])
     .await;
@@ -162,11 +171,19 @@ async fn arrays() {
 async fn values_are_printed() {
     answers(&[
         ("SELECT FORMAT('%05d-%s', 42, 'x'), FORMAT('%5d|%-5d|%05d', -7, -7, -7), FORMAT('100%%'), FORMAT('é%s', 'ü')", r#"["00042-x","   -7|-7   |-0007","100%","éü"]"#),
+        ("SELECT FORMAT('%.2f', 1234.567), FORMAT('%f', 5.5), FORMAT('%.0f', 2.6), FORMAT('%.1f', NUMERIC '-7.26'), FORMAT('%.3f', NUMERIC '2')", r#"["1234.57","5.500000","3","-7.3","2.000"]"#),
+        ("SELECT FORMAT(\"%'d\", 12345678), FORMAT(\"%'d\", -999), FORMAT('%x-%X', 255, 255), FORMAT('%t %t %t %t', 5, DATE '2026-01-02', TRUE, CAST(NULL AS INT64)), FORMAT('%t', TIMESTAMP '2026-01-02 00:00:00+00')", r#"["12,345,678","-999","ff-FF","5 2026-01-02 true NULL","2026-01-02 00:00:00+00"]"#),
+        ("SELECT CAST(1.5 AS STRING), CAST(100.0 AS STRING), CAST(-0.001 AS STRING), CAST(CAST(NULL AS FLOAT64) AS STRING)", r#"["1.5","100","-0.001",null]"#),
         ("SELECT FORMAT('%d', NULL), FORMAT('%s', CAST(NULL AS STRING)), FORMAT('%d%d', 1, 2)", r#"[null,null,"12"]"#),
     ])
     .await;
     refusals(&[
-        ("SELECT FORMAT('%f', 1.5)", "the element %f of FORMAT at 1:8"),
+        ("SELECT FORMAT('%e', 1.5)", "the element %e of FORMAT at 1:8"),
+        ("SELECT FORMAT('%f', 1)", "%f takes a FLOAT64 or a NUMERIC, not INT64"),
+        ("SELECT FORMAT('%.2f', 0.125)", "%.2f of 0.125"),
+        ("SELECT FORMAT('%.1f', NUMERIC '0.25')", "%.1f of the NUMERIC 0.25"),
+        ("SELECT FORMAT('%x', -1)", "hexadecimal"),
+        ("SELECT FORMAT('%t', 1.5)", "%t of a FLOAT64"),
         ("SELECT FORMAT('%5s', 'a')", "the element %5s"),
         ("SELECT FORMAT('%+d', 1)", "the element %+"),
         ("SELECT FORMAT('%', 1)", "the element %"),

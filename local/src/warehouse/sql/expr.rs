@@ -97,6 +97,9 @@ impl Binder<'_> {
                 let like = call("LIKE", args, span)?;
                 Ok(if *negated { boolean(not(like.expr)) } else { like })
             }
+            E::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.like_any(expr, pattern, place, span)
+            }
             E::BinaryOp { left, op, right } => self.binary(left, op, right, place, span),
             E::UnaryOp { op, expr } => self.unary(*op, expr, place, span),
             // What the tokens of `ARRAY<…>[…]` were made into.

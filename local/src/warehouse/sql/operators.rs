@@ -108,6 +108,32 @@ impl Binder<'_> {
         dates::bind(name, part, vec![value, count], Zone::UTC, span)
     }
 
+    /// `LIKE ANY (…)`: one of the patterns fits.
+    pub(super) fn like_any(
+        &mut self,
+        expr: &ast::Expr,
+        patterns: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let patterns = match patterns {
+            ast::Expr::Tuple(patterns) => &patterns[..],
+            ast::Expr::Nested(pattern) => std::slice::from_ref(&**pattern),
+            other => return Err(unsupported(format!("LIKE ANY {other}"), span)),
+        };
+        let value = self.operand(expr, place)?;
+        let mut any: Option<Expr> = None;
+        for pattern in patterns {
+            let pattern = self.expr(pattern, place)?;
+            let like = call("LIKE", vec![value.clone(), pattern], span)?.expr;
+            any = Some(match any {
+                Some(any) => any.or(like),
+                None => like,
+            });
+        }
+        any.map(boolean).ok_or_else(|| invalid("LIKE ANY () has no patterns", span))
+    }
+
     pub(super) fn between(
         &mut self,
         expr: &ast::Expr,
