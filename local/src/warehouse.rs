@@ -186,6 +186,10 @@ impl sql::Tables for Snapshot<'_> {
         };
         Ok(Some(sql::Source { columns, content: sql::Content::Rows(Arc::new(stored)), bytes }))
     }
+
+    fn beginning(&self, dataset: &DatasetName, prefix: &str) -> Result<Vec<TableRef>, PortError> {
+        catalog::beginning(self.tx, dataset, prefix)
+    }
 }
 
 /// Reads text as a value of a scalar type, as CAST does; `Err` says what is wrong.

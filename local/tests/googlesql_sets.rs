@@ -85,3 +85,138 @@ async fn rows_are_grouped_by_several_sets() {
         ])
         .await;
 }
+
+#[tokio::test]
+async fn values_become_columns() {
+    let folder = table().await;
+    folder
+        .answers(&[
+            (
+                "SELECT * FROM (SELECT day, team, cost FROM d.c) PIVOT(SUM(cost) FOR team IN ('core', 'data')) ORDER BY day",
+                &[r#"["2026-01-01","1.5","2"]"#, r#"["2026-01-02","4",null]"#],
+            ),
+            (
+                "SELECT p.day, total_a, rows_a, total_b, rows_b FROM (SELECT day, team, n FROM d.c) \
+                 PIVOT(SUM(n) AS total, COUNT(*) AS rows FOR team IN ('core' AS a, 'x y' AS b)) AS p ORDER BY day",
+                &[r#"["2026-01-01",1,1,null,0]"#, r#"["2026-01-02",3,1,null,0]"#],
+            ),
+            ("SELECT * FROM (SELECT n, f FROM d.c) PIVOT(MAX(f) AS m FOR n IN (1 AS one, 2 AS two))", &["[0.5,0.0]"]),
+            ("SELECT * FROM (SELECT team, n FROM d.c) PIVOT(STRING_AGG(CAST(n AS STRING), '-') FOR team IN ('data'))", &[r#"["2"]"#]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            (
+                "SELECT * FROM d.c PIVOT(SUM(cost) FOR n IN (1))",
+                "a PIVOT value that is no name: give it one with AS",
+            ),
+            ("SELECT * FROM d.c PIVOT(SUM(cost) FOR n IN (NULL AS x))", "a PIVOT for NULL"),
+            ("SELECT * FROM d.c PIVOT(SUM(cost), COUNT(*) FOR team IN ('a'))", "give each an AS"),
+            ("SELECT * FROM d.c PIVOT(SUM(cost) + 1 FOR team IN ('a'))", "syntax error at 1:35"),
+            ("SELECT * FROM d.c PIVOT(ARRAY_AGG(cost) FOR team IN ('a'))", "ARRAY_AGG in PIVOT"),
+            (
+                "SELECT * FROM d.c PIVOT(SUM(n) FOR team IN ('day'))",
+                "two columns would have the name day",
+            ),
+            ("SELECT * FROM d.c PIVOT(SUM(nosuch) FOR team IN ('a'))", "nosuch is not in sight"),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn columns_become_rows() {
+    let folder = table().await;
+    folder
+        .answers(&[
+            (
+                "SELECT * FROM (SELECT team, n AS a, n * 10 AS b FROM d.c WHERE n < 3) UNPIVOT(v FOR k IN (a, b AS 'tens')) ORDER BY v",
+                &[r#"["core",1,"a"]"#, r#"["data",2,"a"]"#, r#"["core",10,"tens"]"#, r#"["data",20,"tens"]"#],
+            ),
+            ("SELECT u.k, u.v FROM (SELECT 1 AS a, CAST(NULL AS INT64) AS b) UNPIVOT(v FOR k IN (a, b)) AS u", &[r#"["a",1]"#]),
+            (
+                "SELECT k, v FROM (SELECT 1 AS a, CAST(NULL AS INT64) AS b) UNPIVOT INCLUDE NULLS (v FOR k IN (a, b)) ORDER BY k",
+                &[r#"["a",1]"#, r#"["b",null]"#],
+            ),
+            ("SELECT k, COUNT(*) FROM d.c UNPIVOT EXCLUDE NULLS (v FOR k IN (cost)) GROUP BY k", &[r#"["cost",3]"#]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            ("SELECT * FROM d.c UNPIVOT(v FOR k IN (n, f))", "UNPIVOT of columns of several types"),
+            ("SELECT * FROM d.c UNPIVOT(v FOR k IN (N))", "write AS 'label'"),
+            ("SELECT * FROM d.c UNPIVOT(v FOR k IN (nosuch))", "nosuch is not in sight at 1:"),
+            (
+                "SELECT * FROM d.c UNPIVOT(team FOR k IN (n))",
+                "two columns would have the name team",
+            ),
+            ("SELECT * FROM d.c UNPIVOT((v, w) FOR k IN ((n, f)))", "several columns at once"),
+            (
+                "SELECT 1 AS 'x' FROM d.c UNPIVOT(v FOR k IN (n AS 'm'))",
+                "a string literal as a name",
+            ),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn one_name_reads_many_tables() {
+    let folder = table().await;
+    let shard = r#"[{"name": "id", "type": "INT64"}, {"name": "cost", "type": "NUMERIC"}]"#;
+    folder.load("d.s_20260101", shard, Format::Ndjson, r#"{"id":1,"cost":"1"}"#).await;
+    folder
+        .load(
+            "d.s_20260102",
+            shard,
+            Format::Ndjson,
+            "{\"id\":2,\"cost\":\"2\"}\n{\"id\":3,\"cost\":\"3\"}",
+        )
+        .await;
+    folder.load("d.s_x", shard, Format::Ndjson, r#"{"id":4,"cost":"4"}"#).await;
+    folder.load("d.other_1", shard, Format::Ndjson, r#"{"id":9,"cost":"9"}"#).await;
+    folder
+        .load("d.other_2", r#"[{"name": "id", "type": "STRING"}]"#, Format::Ndjson, r#"{"id":"9"}"#)
+        .await;
+    folder
+        .answers(&[
+            ("SELECT * FROM `d.s_*` ORDER BY id", &[r#"[1,"1"]"#, r#"[2,"2"]"#, r#"[3,"3"]"#, r#"[4,"4"]"#]),
+            (
+                "SELECT _TABLE_SUFFIX AS t, s.id FROM `d.s_2026*` AS s WHERE s._TABLE_SUFFIX > '0101' ORDER BY id",
+                &[r#"["0102",2]"#, r#"["0102",3]"#],
+            ),
+            ("SELECT COUNT(*) FROM d.`s_*` AS a JOIN `d.s_*` AS b USING (id)", &["[4]"]),
+            ("SELECT s FROM `d.s_x*` AS s", &[r#"[{"id":4,"cost":"4"}]"#]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            ("SELECT _TABLE_SUFFIX FROM `d.s_*`", "give it another with AS"),
+            ("SELECT 1 FROM `d.nosuch*`", "no table of d begins with nosuch at 1:"),
+            ("SELECT 1 FROM `d.other_*`", "the columns of d.other_2 are not those of d.other_1"),
+            ("SELECT 1 FROM `d.*_x`", "a wildcard's * is the last sign"),
+            ("SELECT _TABLE_SUFFIX AS t FROM d.s_x", "_TABLE_SUFFIX is not in sight"),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn approximate_aggregates_are_exact() {
+    let folder = table().await;
+    folder
+        .answers(&[
+            ("SELECT APPROX_QUANTILES(n, 3), APPROX_QUANTILES(f, 1), APPROX_QUANTILES(DISTINCT f, 2) FROM d.c", &["[[1,2,3,4],[-0.0,0.5],[0.0,0.0,0.5]]"]),
+            ("SELECT APPROX_QUANTILES(n, 2) FROM d.c WHERE FALSE", &["[[]]"]),
+            ("SELECT APPROX_TOP_COUNT(team, 2) FROM d.c", &[r#"[[{"value":"core","count":2},{"value":null,"count":1}]]"#]),
+            ("SELECT day, APPROX_TOP_COUNT(f, 1)[OFFSET(0)].count FROM d.c GROUP BY day ORDER BY day", &[r#"["2026-01-01",1]"#, r#"["2026-01-02",1]"#]),
+            ("SELECT APPROX_COUNT_DISTINCT(team), APPROX_COUNT_DISTINCT(f) FROM d.c", &["[2,2]"]),
+            ("SELECT (SELECT APPROX_QUANTILES(x, 2)[OFFSET(1)] FROM UNNEST([5, 1, 3]) AS x)", &["[3]"]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            ("SELECT APPROX_QUANTILES(n, 0) FROM d.c", "a constant INT64 of at least 1"),
+            ("SELECT APPROX_QUANTILES(n) FROM d.c", "takes a value and a number"),
+            ("SELECT APPROX_TOP_COUNT(STRUCT(n), 1) FROM d.c", "cannot be ordered"),
+            ("SELECT APPROX_COUNT_DISTINCT(DISTINCT n) FROM d.c", "at 1:8"),
+        ])
+        .await;
+}

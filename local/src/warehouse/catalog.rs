@@ -111,6 +111,23 @@ pub(super) fn definition(
     text.map(|t| serde_json::from_str(&t).map_err(|e| corrupt("definition", e))).transpose()
 }
 
+/// The tables of a dataset whose names begin so, by name.
+pub(super) fn beginning(
+    tx: &Transaction<'_>,
+    dataset: &DatasetName,
+    prefix: &str,
+) -> Result<Vec<TableRef>, PortError> {
+    let sql = "SELECT name FROM warehouse_tables \
+               WHERE dataset = ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name";
+    let mut statement = tx.prepare(sql).map_err(failed)?;
+    let names = statement
+        .query_map([dataset.as_str(), prefix], |row| row.get::<_, String>(0))
+        .map_err(failed)?;
+    names
+        .map(|name| dataset.table(&name.map_err(failed)?).map_err(|e| corrupt("name", e)))
+        .collect()
+}
+
 /// Makes the table.
 pub(super) fn ensure_table(
     tx: &Transaction<'_>,

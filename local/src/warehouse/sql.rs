@@ -29,6 +29,7 @@ mod joins;
 mod literals;
 mod nesting;
 pub(super) mod operators;
+mod pivot;
 mod query;
 mod records;
 pub(crate) mod refusal;
@@ -39,6 +40,7 @@ mod scope;
 mod segment;
 mod select;
 mod sets;
+mod shards;
 mod subquery;
 mod tokens;
 mod typed;
@@ -71,6 +73,9 @@ pub(crate) enum Content {
 pub(crate) trait Tables {
     /// The table, `None` where there is none.
     fn table(&self, table: &TableRef) -> Result<Option<Source>, PortError>;
+
+    /// The tables and views of a dataset whose names begin so, by name.
+    fn beginning(&self, dataset: &DatasetName, prefix: &str) -> Result<Vec<TableRef>, PortError>;
 }
 
 /// A statement ready to run.
@@ -120,6 +125,11 @@ pub(crate) fn prepare(
             unnamed += 1;
             name
         });
+        if name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("_TABLE_")) {
+            let message =
+                format!("{name} is no name of a result's column: give it another with AS");
+            return Err(PortError::InvalidQuery(message));
+        }
         columns.push((name, column.kind.clone()));
     }
     Ok(Prepared {

@@ -21,7 +21,7 @@ mod distinct;
 mod extreme;
 mod total;
 
-pub(crate) use collected::{Collection, Direction};
+pub(crate) use collected::{Collection, Direction, Finish};
 
 /// An aggregate function over one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +46,7 @@ impl AggregateKind {
         Some(match name {
             "COUNT" => Self::Count,
             "COUNTIF" => Self::CountIf,
+            "APPROX_COUNT_DISTINCT" => Self::CountDistinct,
             "SUM" => Self::Sum,
             "AVG" => Self::Avg,
             "MIN" => Self::Min,

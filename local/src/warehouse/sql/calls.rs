@@ -62,6 +62,9 @@ impl Binder<'_> {
         if matches!(called.as_str(), "ARRAY_AGG" | "STRING_AGG") {
             return self.collecting(&called, args, place, span);
         }
+        if matches!(called.as_str(), "APPROX_QUANTILES" | "APPROX_TOP_COUNT") {
+            return self.approximating(&called, args, place, span);
+        }
         let (distinct, args) = plain_args(&called, args, span)?;
         if let Some(kind) = AggregateKind::named(&called) {
             return self.aggregate(&called, kind, distinct, &args, place, span);

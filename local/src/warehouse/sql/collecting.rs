@@ -1,4 +1,5 @@
-//! Calls of `ARRAY_AGG` and `STRING_AGG`, with DISTINCT, IGNORE NULLS, ORDER BY and LIMIT in their parentheses.
+//! Calls of the aggregates that keep their values: `ARRAY_AGG` and `STRING_AGG`, with DISTINCT, IGNORE NULLS, ORDER BY and LIMIT in their parentheses,
+//! and the approximate ones, which are exact here.
 
 use common::port::PortError;
 use common::warehouse::{DataType, Value};
@@ -6,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     self, FunctionArgumentClause as Clause, FunctionArguments, NullTreatment,
 };
 
-use super::aggregates::{Collection, Direction};
+use super::aggregates::{Collection, Direction, Finish};
 use super::calls::{expressions, plain_args};
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
@@ -15,6 +16,9 @@ use super::typed::{Origin, Typed};
 use super::windows::has_windows;
 use super::{Binder, Span};
 use crate::warehouse::values::arrow_type;
+
+/// The most elements of an array that an approximate aggregate makes.
+const MOST_ELEMENTS: usize = 100_000;
 
 impl Binder<'_> {
     /// Binds a call of `ARRAY_AGG` or `STRING_AGG`.
@@ -60,7 +64,7 @@ impl Binder<'_> {
         }
         let mut collection = Collection {
             kind: value.kind.clone(),
-            delimiter,
+            finish: delimiter.map_or(Finish::Array, Finish::Text),
             distinct,
             ignore_nulls: texts,
             keys: Vec::new(),
@@ -98,6 +102,59 @@ impl Binder<'_> {
         }
         let result = collection.result();
         Ok(Typed::computed(collection.call(inputs), result))
+    }
+
+    /// Binds a call of `APPROX_QUANTILES` or `APPROX_TOP_COUNT`.
+    pub(super) fn approximating(
+        &mut self,
+        called: &str,
+        args: &FunctionArguments,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        if let Some(clause) = place.no_aggregates {
+            let message = format!("the aggregate {called} is not allowed in {clause}");
+            return Err(invalid(message, span));
+        }
+        let (distinct, args) = plain_args(called, args, span)?;
+        let args = expressions(called, &args, span)?;
+        let [value, number] = args[..] else {
+            return Err(invalid(format!("{called} takes a value and a number"), span));
+        };
+        let inner =
+            Place { no_aggregates: Some("another aggregate"), windows: None, scope: place.scope };
+        let value = self.expr(value, &inner)?;
+        let number = match self.expr(number, &inner)?.origin {
+            Origin::Known(Value::Int64(n)) => usize::try_from(n).ok().filter(|n| *n > 0),
+            _ => None,
+        };
+        let message = format!("the number of {called} is a constant INT64 of at least 1");
+        let number = number.ok_or_else(|| invalid(message, span))?;
+        if number > MOST_ELEMENTS {
+            return Err(unsupported(format!("{called} with more than {MOST_ELEMENTS}"), span));
+        }
+        let quantiles = called == "APPROX_QUANTILES";
+        let sorted = super::query::sortable(value.clone(), span)?;
+        if !quantiles && distinct {
+            return Err(invalid(format!("DISTINCT in {called}"), span));
+        }
+        if aggregates(&value.expr) || has_windows(&value.expr) {
+            return Err(invalid(format!("{called} of an aggregate or a window function"), span));
+        }
+        let key = match &value.kind {
+            DataType::Float64 => arrow_type(&DataType::Int64),
+            other => arrow_type(other),
+        };
+        let collection = Collection {
+            kind: value.kind,
+            finish: if quantiles { Finish::Quantiles(number) } else { Finish::Frequent(number) },
+            distinct,
+            ignore_nulls: quantiles,
+            keys: vec![(key, Direction { ascending: true, nulls_first: true })],
+            limit: None,
+        };
+        let result = collection.result();
+        Ok(Typed::computed(collection.call(vec![value.expr, sorted]), result))
     }
 
     fn collected_key(

@@ -160,6 +160,24 @@ impl Binder<'_> {
                     .then(|| with_offset_alias.clone().unwrap_or_else(|| Ident::new("offset")));
                 Ok(Item::Elements { array, alias: alias_of(alias.as_ref())?, offset })
             }
+            TableFactor::Pivot {
+                table,
+                aggregate_functions,
+                value_column,
+                value_source,
+                default_on_null: None,
+                alias,
+            } => {
+                let functions = &aggregate_functions[..];
+                let relation =
+                    self.pivot(table, functions, value_column, value_source, outer, span)?;
+                Ok(Item::Rows(rows(relation, alias_of(alias.as_ref())?.map(|a| a.value))))
+            }
+            TableFactor::Unpivot { table, value, name, columns, null_inclusion, alias } => {
+                let nulls = null_inclusion.as_ref();
+                let relation = self.unpivot(table, value, name, columns, nulls, outer, span)?;
+                Ok(Item::Rows(rows(relation, alias_of(alias.as_ref())?.map(|a| a.value))))
+            }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 self.comma_item(table_with_joins, None, outer).map(Item::Rows)
             }
@@ -205,6 +223,9 @@ impl Binder<'_> {
                 return Ok(Item::Rows(rows(relation, Some(alias.value))));
             }
         }
+        if parts.last().is_some_and(|p| p.value.contains('*')) {
+            return self.shards(&parts, alias.map(|a| a.value), span).map(Item::Rows);
+        }
         let table = self.table_ref(&parts, span)?;
         let alias = alias.map_or_else(|| table.table.clone(), |a| a.value);
         let relation = self.stored(&table, span)?;
@@ -217,9 +238,6 @@ impl Binder<'_> {
         if written.to_ascii_uppercase().contains("INFORMATION_SCHEMA") {
             return Err(unsupported(format!("{written}: INFORMATION_SCHEMA"), span));
         }
-        if written.contains('*') {
-            return Err(unsupported(format!("the wildcard table {written}"), span));
-        }
         let invalid_name = |e: common::warehouse::InvalidName| invalid(e, span);
         match (&text[..], &self.default_dataset) {
             ([table], Some(dataset)) => dataset.table(table).map_err(invalid_name),
@@ -231,7 +249,7 @@ impl Binder<'_> {
     }
 
     /// A table of the catalog, or a view's query.
-    fn stored(&mut self, table: &TableRef, span: Span) -> Result<Relation, PortError> {
+    pub(super) fn stored(&mut self, table: &TableRef, span: Span) -> Result<Relation, PortError> {
         let missing = || {
             PortError::NotFound(format!(
                 "the table {table}, read at {}:{},",
@@ -344,7 +362,7 @@ fn nothing() -> Result<From, PortError> {
     Ok(From { plan, ranges: Vec::new(), merged: Vec::new() })
 }
 
-fn rows(relation: Relation, alias: Option<String>) -> From {
+pub(super) fn rows(relation: Relation, alias: Option<String>) -> From {
     let columns = relation.columns.into_iter().map(|o| Name {
         name: o.name.unwrap_or_default(),
         value: Typed::computed(column(&o.column), o.kind),

@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{self, GroupByExpr, SelectItem};
 use super::aggregates::AggregateKind;
 use super::query::{at_ordinal, group_key, ordinal};
 use super::refusal::{evaluation, invalid, not_here, unsupported};
-use super::relation::{column, filter, project};
+use super::relation::{below, column, filter, project};
 use super::rowwise::native;
 use super::scope::Scope;
 use super::select::aggregates;
@@ -235,7 +235,7 @@ fn by_sets(
     sets: &[Vec<usize>],
     span: Span,
 ) -> Result<LogicalPlan, PortError> {
-    let mut whole: Option<LogicalPlan> = None;
+    let mut plans = Vec::new();
     let mut seen: Vec<Vec<usize>> = Vec::new();
     for set in sets {
         let mut known = set.clone();
@@ -266,16 +266,13 @@ fn by_sets(
         }
         exprs.extend(calls.iter().map(|call| column(&call.schema_name().to_string())));
         let plan = project(plan, exprs.clone())?;
-        whole = Some(match whole {
-            None => plan,
-            Some(above) => LogicalPlanBuilder::from(above)
-                .union(plan)
-                .and_then(LogicalPlanBuilder::build)
-                .map_err(planned)?,
-        });
+        plans.push(plan);
         seen.push(known);
     }
-    whole.ok_or_else(|| unsupported("GROUP BY of no sets", span))
+    if plans.is_empty() {
+        return Err(unsupported("GROUP BY of no sets", span));
+    }
+    below(plans)
 }
 
 /// The number of rows that the set without keys is made of.

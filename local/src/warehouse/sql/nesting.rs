@@ -73,7 +73,11 @@ impl Level {
 pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> {
     let written: Vec<&TokenWithSpan> =
         tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
+    let mut labels = 0..0;
     for (at, token) in written.iter().enumerate() {
+        if is_word(&token.token, Keyword::UNPIVOT) {
+            labels = at..at + parentheses(&written[at..]);
+        }
         if token.token == Token::DoubleEq {
             return Err(invalid("the operator == ; write =", token.span));
         }
@@ -90,7 +94,7 @@ pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> 
         let text =
             matches!(token.token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
         // EXTRACT(… FROM '…') alone has a literal there, and needs a CAST anyway.
-        if text && before.is_some_and(names) {
+        if text && before.is_some_and(names) && !labels.contains(&at) {
             return Err(invalid("a string literal as a name: write it in backticks", token.span));
         }
         let closing =
@@ -104,6 +108,20 @@ pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> 
         }
     }
     Ok(())
+}
+
+/// How many tokens there are to the end of the first parentheses, in which UNPIVOT has its labels.
+fn parentheses(tokens: &[&TokenWithSpan]) -> usize {
+    let mut open = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.token {
+            Token::LParen => open += 1,
+            Token::RParen if open > 1 => open -= 1,
+            Token::RParen => return at,
+            _ => {}
+        }
+    }
+    0
 }
 
 /// Refuses text whose syntax tree would be too deep; each token is looked at once, without recursion.

@@ -1,9 +1,11 @@
 //! A bound relation: a plan and what its columns are called in GoogleSQL.
 
+use std::sync::Arc;
+
 use common::port::PortError;
 use common::warehouse::DataType;
 use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union};
 
 use super::records::{holds_arrays, renamed, stored};
 use super::{Binder, planned};
@@ -101,6 +103,18 @@ pub(super) fn project(plan: LogicalPlan, exprs: Vec<Expr>) -> Result<LogicalPlan
         .project(exprs)
         .and_then(LogicalPlanBuilder::build)
         .map_err(planned)
+}
+
+/// The rows of plans of the same columns, one below the other.
+pub(super) fn below(plans: Vec<LogicalPlan>) -> Result<LogicalPlan, PortError> {
+    let names: Vec<Expr> = plans[0].schema().columns().iter().map(|c| column(&c.name)).collect();
+    let mut plans: Vec<Arc<LogicalPlan>> = plans.into_iter().map(Arc::new).collect();
+    let plan = match plans.len() {
+        1 => Arc::unwrap_or_clone(plans.remove(0)),
+        _ => LogicalPlan::Union(Union::try_new_with_loose_types(plans).map_err(planned)?),
+    };
+    // UNION's schema carries no qualifiers, and the projection keeps it so.
+    project(plan, names)
 }
 
 /// Keeps the rows for which `predicate` is TRUE.

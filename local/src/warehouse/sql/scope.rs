@@ -32,6 +32,8 @@ pub(super) struct Range {
     pub(super) columns: Vec<Name>,
     /// The element itself, where the rows are an array's elements.
     pub(super) element: Option<Typed>,
+    /// Columns that `*` does not show.
+    pub(super) pseudo: Vec<Name>,
     /// Columns that a USING merged: only a qualified name reads them.
     pub(super) hidden: Vec<String>,
     /// Whether an outer join may have made its rows of NULLs.
@@ -133,7 +135,8 @@ impl Scope<'_> {
         let mut found: Vec<Found<'_>> = Vec::new();
         let merged = self.merged.iter().map(|m| &m.column);
         let shown = self.ranges.iter().filter(|range| !range.hides(&first.value));
-        let columns = merged.chain(shown.flat_map(|range| &range.columns));
+        let columns =
+            merged.chain(shown.flat_map(|range| range.columns.iter().chain(&range.pseudo)));
         found.extend(
             columns.filter(|n| same(&n.name, &first.value)).map(|n| Found::Value(&n.value)),
         );
@@ -177,7 +180,8 @@ impl Found<'_> {
                     let fields = range.columns.iter().map(|c| (c.name.clone(), c.value.clone()));
                     return Ok(record(fields.collect()));
                 };
-                let mut columns = range.columns.iter().filter(|n| same(&n.name, &second.value));
+                let columns = range.columns.iter().chain(&range.pseudo);
+                let mut columns = columns.filter(|n| same(&n.name, &second.value));
                 let Some(column) = columns.next() else {
                     let message = format!("{} has no column {}", first.value, second.value);
                     return Err(invalid(message, second.span));

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 
 use super::query::distinct_rows;
 use super::refusal::{invalid, unsupported};
-use super::relation::{Output, Relation, column, project};
+use super::relation::{Output, Relation, below, column, project};
 use super::scope::Scope;
 use super::typed::{Typed, supertype};
 use super::{Binder, Span, planned};
@@ -107,11 +107,5 @@ impl Binder<'_> {
 }
 
 fn union(left: Relation, right: Relation) -> Result<Relation, PortError> {
-    let plan = LogicalPlanBuilder::from(left.plan)
-        .union(right.plan)
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(planned)?;
-    // UNION's schema carries no qualifiers, and the projection keeps it so.
-    let keep = left.columns.iter().map(|c| column(&c.column)).collect();
-    Ok(Relation { plan: project(plan, keep)?, columns: left.columns })
+    Ok(Relation { plan: below(vec![left.plan, right.plan])?, columns: left.columns })
 }

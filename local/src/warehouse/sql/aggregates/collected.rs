@@ -1,4 +1,4 @@
-//! `ARRAY_AGG` and `STRING_AGG`: the values kept with their keys of ORDER BY, put in order at the end.
+//! `ARRAY_AGG`, `STRING_AGG` and the approximate aggregates, here exact: the values kept with their keys of ORDER BY, put in order at the end.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use common::warehouse::DataType;
-use datafusion::arrow::array::{ArrayRef, AsArray, ListArray, new_empty_array};
+use datafusion::arrow::array::{ArrayRef, AsArray, ListArray, StructArray, new_empty_array};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType as ArrowType, Field, FieldRef};
 use datafusion::common::Result;
@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::super::refusal::evaluation;
 use super::super::subquery::member;
 use crate::warehouse::values::{arrow_type, list_field};
 
@@ -28,13 +29,26 @@ pub(crate) struct Direction {
     pub(crate) nulls_first: bool,
 }
 
+/// What becomes of the values in the end.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Finish {
+    /// An array of them.
+    Array,
+    /// Their texts, this between them.
+    Text(String),
+    /// The least, the greatest and so many less one between them at equal distances.
+    Quantiles(usize),
+    /// So many most frequent ones, each with its count.
+    Frequent(usize),
+}
+
 /// What is collected, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Collection {
     /// The values' type.
     pub(crate) kind: DataType,
-    /// Between texts; without one, the result is an array.
-    pub(crate) delimiter: Option<String>,
+    /// What becomes of them.
+    pub(crate) finish: Finish,
     /// Each value once.
     pub(crate) distinct: bool,
     /// Without NULLs.
@@ -48,9 +62,21 @@ pub(crate) struct Collection {
 impl Collection {
     /// The result's type.
     pub(crate) fn result(&self) -> DataType {
-        match self.delimiter {
-            Some(_) => DataType::String,
-            None => DataType::Array(Box::new(self.kind.clone())),
+        match self.finish {
+            Finish::Text(_) => DataType::String,
+            Finish::Array | Finish::Quantiles(_) | Finish::Frequent(_) => {
+                DataType::Array(Box::new(self.element()))
+            }
+        }
+    }
+
+    fn element(&self) -> DataType {
+        match self.finish {
+            Finish::Frequent(_) => DataType::Struct(vec![
+                ("value".to_owned(), self.kind.clone()),
+                ("count".to_owned(), DataType::Int64),
+            ]),
+            Finish::Array | Finish::Text(_) | Finish::Quantiles(_) => self.kind.clone(),
         }
     }
 
@@ -155,6 +181,28 @@ impl Rows {
     }
 }
 
+/// Sorted values counted, the most frequent first; of equal counts the lesser.
+fn frequent(values: Vec<ScalarValue>, most: usize, element: &DataType) -> Result<Vec<ScalarValue>> {
+    let mut counts: Vec<(ScalarValue, i64)> = Vec::new();
+    for value in values.into_iter().map(member) {
+        match counts.last_mut() {
+            Some((known, count)) if *known == value => *count += 1,
+            _ => counts.push((value, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.truncate(most);
+    let ArrowType::Struct(fields) = arrow_type(element) else {
+        return Err(evaluation("a count without its value"));
+    };
+    let records = counts.into_iter().map(|(value, count)| {
+        let columns = vec![value.to_array()?, ScalarValue::from(count).to_array()?];
+        let record = StructArray::try_new(fields.clone(), columns, None)?;
+        Ok(ScalarValue::Struct(Arc::new(record)))
+    });
+    records.collect()
+}
+
 impl Accumulator for Rows {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         for at in 0..columns[0].len() {
@@ -186,17 +234,26 @@ impl Accumulator for Rows {
         if !any {
             return ScalarValue::try_from(&arrow_type(&self.collection.result()));
         }
-        if let Some(delimiter) = &self.collection.delimiter {
-            let texts: Vec<&str> = values.iter().filter_map(|v| v.try_as_str().flatten()).collect();
-            return Ok(ScalarValue::from(texts.join(delimiter)));
-        }
+        let element = self.collection.element();
+        let values = match &self.collection.finish {
+            Finish::Text(delimiter) => {
+                let texts = values.iter().filter_map(|v| v.try_as_str().flatten());
+                return Ok(ScalarValue::from(texts.collect::<Vec<_>>().join(delimiter)));
+            }
+            Finish::Array => values,
+            Finish::Quantiles(parts) => {
+                let last = values.len() - 1;
+                (0..=*parts).map(|at| values[at * last / parts].clone()).collect()
+            }
+            Finish::Frequent(most) => frequent(values, *most, &element)?,
+        };
         let lengths = OffsetBuffer::from_lengths([values.len()]);
         let elements = if values.is_empty() {
-            new_empty_array(&arrow_type(&self.collection.kind))
+            new_empty_array(&arrow_type(&element))
         } else {
             ScalarValue::iter_to_array(values)?
         };
-        let field = list_field(&self.collection.kind);
+        let field = list_field(&element);
         let list = ListArray::try_new(field, lengths, elements, None)?;
         Ok(ScalarValue::List(Arc::new(list)))
     }
