@@ -172,6 +172,7 @@ async fn values_are_printed() {
     answers(&[
         ("SELECT FORMAT('%05d-%s', 42, 'x'), FORMAT('%5d|%-5d|%05d', -7, -7, -7), FORMAT('100%%'), FORMAT('é%s', 'ü')", r#"["00042-x","   -7|-7   |-0007","100%","éü"]"#),
         ("SELECT FORMAT('%.2f', 1234.567), FORMAT('%f', 5.5), FORMAT('%.0f', 2.6), FORMAT('%.1f', NUMERIC '-7.26'), FORMAT('%.3f', NUMERIC '2')", r#"["1234.57","5.500000","3","-7.3","2.000"]"#),
+        ("SELECT FORMAT('%.1f', 1.5), FORMAT('%.1f', NUMERIC '1.5')", r#"["1.5","1.5"]"#),
         ("SELECT FORMAT(\"%'d\", 12345678), FORMAT(\"%'d\", -999), FORMAT('%x-%X', 255, 255), FORMAT('%t %t %t %t', 5, DATE '2026-01-02', TRUE, CAST(NULL AS INT64)), FORMAT('%t', TIMESTAMP '2026-01-02 00:00:00+00')", r#"["12,345,678","-999","ff-FF","5 2026-01-02 true NULL","2026-01-02 00:00:00+00"]"#),
         ("SELECT CAST(1.5 AS STRING), CAST(100.0 AS STRING), CAST(-0.001 AS STRING), CAST(CAST(NULL AS FLOAT64) AS STRING)", r#"["1.5","100","-0.001",null]"#),
         ("SELECT FORMAT('%d', NULL), FORMAT('%s', CAST(NULL AS STRING)), FORMAT('%d%d', 1, 2)", r#"[null,null,"12"]"#),
@@ -228,6 +229,9 @@ async fn arithmetic() {
     refusals(&[
         ("SELECT POW(1.1, 2)", "POW(1.1, 2)"),
         ("SELECT POW(2, 0.5)", "POW(2, 0.5)"),
+        ("SELECT POW(NUMERIC '2', 2)", "POW of a NUMERIC"),
+        ("SELECT TRUNC(1.55, 1)", "TRUNC of a FLOAT64"),
+        ("SELECT TRUNC(155, -1)", "TRUNC of a FLOAT64"),
         ("SELECT EXP(1)", "the function EXP"),
         ("SELECT 1 | 2 & 3", "needs parentheses"),
         ("SELECT 1 + 2 & 3", "needs parentheses"),

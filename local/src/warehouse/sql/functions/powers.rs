@@ -18,6 +18,9 @@ const FF: &[DataType] = &[Float64, Float64];
 pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("POW", FF, Float64, |r| power(r.float(0), r.float(1))),
     fixed("POWER", FF, Float64, |r| power(r.float(0), r.float(1))),
+    // GoogleSQL answers NUMERIC of its own rounding.
+    fixed("POW", NN, Numeric, |_| Err(not_here("POW of a NUMERIC"))),
+    fixed("POWER", NN, Numeric, |_| Err(not_here("POWER of a NUMERIC"))),
     fixed("IEEE_DIVIDE", FF, Float64, |r| Ok(Cell::Float(r.float(0) / r.float(1)))),
     fixed("SIGN", &[Float64], Float64, |r| {
         let x = r.float(0);
@@ -49,6 +52,8 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         let whole = (r.numeric(0) / r.numeric(1)).checked_mul(ONE).and_then(numeric::in_range);
         whole.map(Cell::Numeric).ok_or_else(|| "NUMERIC overflow in DIV".to_owned())
     }),
+    // Which double lies below a decimal place is not written down; of INT64 TRUNC is FLOAT64's.
+    fixed("TRUNC", &[Float64, Int64], Float64, |_| Err(not_here("TRUNC of a FLOAT64 to a place"))),
     fixed("TRUNC", &[Numeric, Int64], Numeric, |r| {
         let places = 9 - r.int(1).clamp(-30, 9);
         let unit = u32::try_from(places).ok().and_then(|places| 10_i128.checked_pow(places));

@@ -42,13 +42,16 @@ pub(crate) fn bind(args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
     };
     let mut pieces = pieces(&format, span)?;
     let mut exprs = Vec::new();
+    let mut label = format!("FORMAT {format}");
     for piece in &mut pieces {
         if matches!(piece, Piece::Literal(_)) {
             continue;
         }
         let value = args.next();
         let value = value.ok_or_else(|| invalid("FORMAT with fewer values than elements", span))?;
-        exprs.push(taken(piece, value, span)?.expr);
+        let value = taken(piece, value, span)?;
+        label = label + " " + &value.kind.to_string();
+        exprs.push(value.expr);
     }
     if args.next().is_some() {
         return Err(invalid("FORMAT with more values than elements", span));
@@ -81,7 +84,6 @@ pub(crate) fn bind(args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
         Ok(Cell::Text(text))
     });
     let result = DataType::String;
-    let label = format!("FORMAT {format}");
     let expr = native(label, 0, &result, exprs, per_row(&result, true, run));
     Ok(Typed::computed(expr, result))
 }
