@@ -104,6 +104,8 @@ async fn text() {
         ("SELECT TRANSLATE('This is a cookie', 'sco', 'zku'), TRANSLATE('abc', 'ab', 'x'), SAFE.TRANSLATE('a', 'aa', 'bc')", r#"["Thiz iz a kuukie","xc",null]"#),
         ("SELECT ASCII('abcd'), ASCII(''), UNICODE('âbcd'), UNICODE(''), CHR(65), CHR(255), CHR(0)", r#"[97,0,226,0,"A","ÿ",""]"#),
         ("SELECT SPLIT('b,c'), SPLIT('', ','), SPLIT('a::b', '::'), SPLIT('äb', ''), SPLIT(NULL, ',')", r#"[["b","c"],[""],["a","b"],["ä","b"],[]]"#),
+        ("SELECT EDIT_DISTANCE('a', 'b'), EDIT_DISTANCE('aa', 'b'), EDIT_DISTANCE('aa', 'ba'), EDIT_DISTANCE('kitten', 'sitting'), EDIT_DISTANCE('', 'é')", "[1,2,1,3,1]"),
+        ("SELECT 'abc' LIKE ANY ('x%', '%c'), 'abc' LIKE ANY ('x'), 'abc' LIKE ANY ('x', NULL), 'abc' LIKE ANY ('a%', NULL)", "[true,false,null,true]"),
         ("SELECT TO_CODE_POINTS('aÄ'), (SELECT COUNT(*) FROM UNNEST(SPLIT('a b c', ' ')))", "[[97,196],3]"),
     ])
     .await;
@@ -115,6 +117,7 @@ async fn text() {
         ("SELECT CHR(55296)", "no such code point"),
         ("SELECT INITCAP('é')", "other than ASCII"),
         ("SELECT SAFE.UPPER('a')", "SAFE.UPPER"),
+        ("SELECT 'a' NOT LIKE ANY ('a')", "not supported"),
     ])
     .await;
 }
@@ -146,6 +149,8 @@ async fn arrays() {
         ("SELECT GENERATE_ARRAY(1, 5, 2), GENERATE_ARRAY(5, 1, -3), GENERATE_ARRAY(2, 1), GENERATE_ARRAY(9223372036854775806, 9223372036854775807)", r#"[[1,3,5],[5,2],[],["9223372036854775806","9223372036854775807"]]"#),
         ("SELECT GENERATE_DATE_ARRAY('2026-02-27', '2026-03-01'), GENERATE_DATE_ARRAY(DATE '2026-01-02', DATE '2026-01-01')", r#"[["2026-02-27","2026-02-28","2026-03-01"],[]]"#),
         ("SELECT ARRAY_CONCAT([1, 2], [3]), ARRAY_REVERSE(['a', 'b']), ARRAY_LENGTH([7, 8]), ARRAY_LENGTH(SPLIT(NULL, ','))", r#"[[1,2,3],["b","a"],2,null]"#),
+        ("SELECT ARRAY_TO_STRING(['a', NULL, 'b'], '-'), ARRAY_TO_STRING(['a', NULL], '-', 'x'), ARRAY_TO_STRING(SPLIT('', ','), ','), ARRAY_TO_STRING(SPLIT(NULL, ','), ','), ARRAY_TO_STRING(['a'], NULL)", r#"["a-b","a-x","",null,null]"#),
+        ("SELECT ARRAY_FIRST([1, 2]), ARRAY_LAST(['a', 'b']), ARRAY_FIRST(SPLIT(NULL, ',')), GENERATE_ARRAY(NUMERIC '0', NUMERIC '1', NUMERIC '0.5')", r#"[1,"b",null,["0","0.5","1"]]"#),
         ("SELECT ARRAY_REVERSE(SPLIT(x, ' ')) FROM UNNEST(['a b c']) AS x", r#"[["c","b","a"]]"#),
     ])
     .await;
@@ -153,6 +158,10 @@ async fn arrays() {
         ("SELECT GENERATE_ARRAY(1, 2, 0)", "the step 0"),
         ("SELECT GENERATE_ARRAY(1, 2000000)", "more than"),
         ("SELECT ARRAY_LENGTH(1)", "no array"),
+        ("SELECT ARRAY_LAST(ARRAY<INT64>[])", "an empty array"),
+        ("SELECT ARRAY_FIRST(1)", "no array"),
+        ("SELECT ARRAY_TO_STRING([1], ',')", "not a ARRAY<STRING>"),
+        ("SELECT GENERATE_ARRAY(0.5, 1.5)", "GENERATE_ARRAY"),
         ("SELECT ARRAY_CONCAT([1], ['a'])", "no common type"),
     ])
     .await;
@@ -162,11 +171,20 @@ async fn arrays() {
 async fn values_are_printed() {
     answers(&[
         ("SELECT FORMAT('%05d-%s', 42, 'x'), FORMAT('%5d|%-5d|%05d', -7, -7, -7), FORMAT('100%%'), FORMAT('é%s', 'ü')", r#"["00042-x","   -7|-7   |-0007","100%","éü"]"#),
+        ("SELECT FORMAT('%.2f', 1234.567), FORMAT('%f', 5.5), FORMAT('%.0f', 2.6), FORMAT('%.1f', NUMERIC '-7.26'), FORMAT('%.3f', NUMERIC '2')", r#"["1234.57","5.500000","3","-7.3","2.000"]"#),
+        ("SELECT FORMAT('%.1f', 1.5), FORMAT('%.1f', NUMERIC '1.5')", r#"["1.5","1.5"]"#),
+        ("SELECT FORMAT(\"%'d\", 12345678), FORMAT(\"%'d\", -999), FORMAT('%x-%X', 255, 255), FORMAT('%t %t %t %t', 5, DATE '2026-01-02', TRUE, CAST(NULL AS INT64)), FORMAT('%t', TIMESTAMP '2026-01-02 00:00:00+00')", r#"["12,345,678","-999","ff-FF","5 2026-01-02 true NULL","2026-01-02 00:00:00+00"]"#),
+        ("SELECT CAST(1.5 AS STRING), CAST(100.0 AS STRING), CAST(-0.001 AS STRING), CAST(CAST(NULL AS FLOAT64) AS STRING)", r#"["1.5","100","-0.001",null]"#),
         ("SELECT FORMAT('%d', NULL), FORMAT('%s', CAST(NULL AS STRING)), FORMAT('%d%d', 1, 2)", r#"[null,null,"12"]"#),
     ])
     .await;
     refusals(&[
-        ("SELECT FORMAT('%f', 1.5)", "the element %f of FORMAT at 1:8"),
+        ("SELECT FORMAT('%e', 1.5)", "the element %e of FORMAT at 1:8"),
+        ("SELECT FORMAT('%f', 1)", "%f takes a FLOAT64 or a NUMERIC, not INT64"),
+        ("SELECT FORMAT('%.2f', 0.125)", "%.2f of 0.125"),
+        ("SELECT FORMAT('%.1f', NUMERIC '0.25')", "%.1f of the NUMERIC 0.25"),
+        ("SELECT FORMAT('%x', -1)", "hexadecimal"),
+        ("SELECT FORMAT('%t', 1.5)", "%t of a FLOAT64"),
         ("SELECT FORMAT('%5s', 'a')", "the element %5s"),
         ("SELECT FORMAT('%+d', 1)", "the element %+"),
         ("SELECT FORMAT('%', 1)", "the element %"),
@@ -175,6 +193,53 @@ async fn values_are_printed() {
         ("SELECT FORMAT('%d')", "fewer values"),
         ("SELECT FORMAT('a', 1)", "more values"),
         ("SELECT FORMAT(x, 1) FROM UNNEST(['%d']) AS x", "a computed format at 1:8"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn bytes() {
+    answers(&[
+        (r"SELECT TO_HEX(b'abc\x00\xff'), LENGTH(b'é'), b'a' = CAST('a' AS BYTES), TO_HEX(b'''a'b'''), CAST(B'ab' AS STRING)", r#"["61626300ff",2,true,"612762","ab"]"#),
+        ("SELECT TO_HEX(CONCAT(b'a', b'b', b'c')), TO_HEX(b'a' || b'b'), TO_HEX(SUBSTR(b'abc', 2)), TO_HEX(SUBSTR(b'abc', -2, 1)), TO_HEX(LEFT(b'abc', 2)), TO_HEX(RIGHT(b'abc', 9))", r#"["616263","6162","6263","62","6162","616263"]"#),
+        ("SELECT TO_HEX(REVERSE(b'ab')), TO_HEX(REPEAT(b'ab', 2)), STARTS_WITH(b'abc', b'ab'), ENDS_WITH(b'abc', b'b'), STRPOS(b'abcb', b'b'), STRPOS(b'a', b'x'), TO_CODE_POINTS(b'ab')", r#"["6261","61626162",true,false,2,0,[97,98]]"#),
+        ("SELECT SAFE_CONVERT_BYTES_TO_STRING(b'ab'), BIT_COUNT(b'\\xff'), BIT_COUNT(-1), CONCAT(b'a', CAST(NULL AS BYTES))", r#"["ab",8,64,null]"#),
+    ])
+    .await;
+    refusals(&[
+        (r"SELECT SAFE_CONVERT_BYTES_TO_STRING(b'\xff')", "other than UTF-8"),
+        (r"SELECT b'\u0041'", "in a literal of BYTES at 1:8"),
+        (r"SELECT b'\xg0'", "two hexadecimal digits"),
+        ("SELECT b'a' || 'a'", "no matching signature"),
+        ("SELECT LEFT(b'a', -1)", "negative length"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn arithmetic() {
+    answers(&[
+        ("SELECT POW(2, 10), POWER(-3, 3), POW(1.5, 2), POW(7, 0), POW(10, 15)", "[1024.0,-27.0,2.25,1.0,1000000000000000.0]"),
+        ("SELECT SAFE_ADD(9223372036854775807, 1), SAFE_ADD(NUMERIC '1.5', NUMERIC '2'), SAFE_SUBTRACT(1.5, 1), SAFE_MULTIPLY(NUMERIC '99999999999999999999999999999', NUMERIC '10'), SAFE_NEGATE(-9223372036854775808), SAFE_NEGATE(5), SAFE_MULTIPLY(1e308, 10)", r#"[null,"3.5",0.5,null,null,-5,null]"#),
+        ("SELECT DIV(NUMERIC '7.5', NUMERIC '2'), TRUNC(NUMERIC '-1.987', 1), TRUNC(NUMERIC '1234', -2), SIGN(-2.5), SIGN(0.0), TO_JSON_STRING(IEEE_DIVIDE(1, 0)), TO_JSON_STRING(IEEE_DIVIDE(0, 0)), IEEE_DIVIDE(1, 4)", r#"["3","-1.9","1200",-1.0,0.0,"\"Infinity\"","\"NaN\"",0.25]"#),
+        ("SELECT 12 & 10, 12 | 3, 12 ^ 10, ~5, (1 | 2) & 3, 1 & 3 = 1", "[8,15,6,-6,3,true]"),
+        ("SELECT GREATEST(3, 5, 1), LEAST(3, NULL), GREATEST('a', 'B'), LEAST(DATE '2026-01-02', DATE '2026-01-01'), GREATEST(1, 2.5), TO_JSON_STRING(LEAST(1.0, CAST('nan' AS FLOAT64))), GREATEST(TIMESTAMP '2026-01-01 00:00:00+00', TIMESTAMP '2025-01-01 00:00:00+00'), LEAST(NUMERIC '1.5', 2)", r#"[5,null,"a","2026-01-01",2.5,"\"NaN\"","2026-01-01T00:00:00Z","1.5"]"#),
+    ])
+    .await;
+    refusals(&[
+        ("SELECT POW(1.1, 2)", "POW(1.1, 2)"),
+        ("SELECT POW(2, 0.5)", "POW(2, 0.5)"),
+        ("SELECT POW(NUMERIC '2', 2)", "POW of a NUMERIC"),
+        ("SELECT TRUNC(1.55, 1)", "TRUNC of a FLOAT64"),
+        ("SELECT TRUNC(155, -1)", "TRUNC of a FLOAT64"),
+        ("SELECT EXP(1)", "the function EXP"),
+        ("SELECT 1 | 2 & 3", "needs parentheses"),
+        ("SELECT 1 + 2 & 3", "needs parentheses"),
+        ("SELECT 1.5 & 1", "no matching signature"),
+        ("SELECT GREATEST([1], [2])", "GREATEST of"),
+        ("SELECT GREATEST()", "GREATEST"),
+        ("SELECT RAND()", "the function RAND"),
+        ("SELECT GENERATE_UUID()", "the function GENERATE_UUID"),
     ])
     .await;
 }

@@ -111,6 +111,14 @@ async fn values_are_taken_from_json() {
             r#"[4,"t","[1,2.5,null,\"t\"]"]"#,
         ),
         (
+            "SELECT STRING_AGG(JSON_VALUE(x), ',' ORDER BY JSON_VALUE(x)), SUM(SAFE_CAST(JSON_VALUE(x) AS FLOAT64)) FROM d.t, UNNEST(JSON_QUERY_ARRAY(j, '$.a')) AS x",
+            r#"["1,2.5,t",3.5]"#,
+        ),
+        (
+            "SELECT JSON_VALUE(j, '$.b.c') AS c, COUNT(*) FROM d.t WHERE JSON_VALUE(j, '$.b.c') = 'x' GROUP BY c",
+            r#"["x",1]"#,
+        ),
+        (
             r#"SELECT JSON_TYPE(JSON '{}'), JSON_TYPE(JSON '[]'), JSON_TYPE(JSON '1'), JSON_TYPE(JSON '"a"'), JSON_TYPE(JSON 'true'), JSON_TYPE(JSON 'null')"#,
             r#"["object","array","number","string","boolean","null"]"#,
         ),

@@ -188,6 +188,10 @@ async fn instants_are_seen_in_time_zones() {
             r#"["2008-12-25T08:00:00Z","2008-12-25T00:00:00Z","2026-03-28T23:00:00Z","2026-03-29T12:00:00Z"]"#,
         ),
         (
+            "SELECT DATETIME(TIMESTAMP '2036-07-01 00:00:00+00', 'Europe/Berlin'), DATETIME(TIMESTAMP '2036-12-01 00:00:00+00', 'America/New_York'), DATETIME(TIMESTAMP '1970-01-01 00:00:00+00', 'Asia/Tokyo')",
+            r#"["2036-07-01T02:00:00","2036-11-30T19:00:00","1970-01-01T09:00:00"]"#,
+        ),
+        (
             "SELECT STRING(TIMESTAMP '2008-12-25 15:30:00+00', 'America/Los_Angeles'), STRING(TIMESTAMP '2008-12-25 15:30:00+00'), STRING(TIMESTAMP '2008-12-25 15:30:00.5+00', 'Asia/Kolkata'), PARSE_TIMESTAMP('%F %R', '2026-07-01 12:00', 'Europe/Berlin')",
             r#"["2008-12-25 07:30:00-08","2008-12-25 15:30:00+00","2008-12-25 21:00:00.500+05:30","2026-07-01T10:00:00Z"]"#,
         ),

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::aggregates::AggregateKind;
 use super::expr::choose;
 use super::functions::zones::Zone;
-use super::functions::{self, arrays, dates, exists, formats, json};
+use super::functions::{self, arrays, dates, exists, extremes, formats, json};
 use super::grouping::grouping;
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
@@ -281,6 +281,9 @@ fn by_rows(called: &str, values: Vec<Typed>, safe: bool, span: Span) -> Result<T
     }
     if json::NAMES.contains(&called) {
         return json::bind(called, values, span);
+    }
+    if extremes::NAMES.contains(&called) {
+        return extremes::bind(called, values, span);
     }
     if arrays::NAMES.contains(&called) {
         return arrays::bind(called, values, span);

@@ -97,6 +97,9 @@ impl Binder<'_> {
                 let like = call("like", args, span)?;
                 Ok(if *negated { boolean(not(like.expr)) } else { like })
             }
+            E::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
+                self.like_any(expr, pattern, place, span)
+            }
             E::BinaryOp { left, op, right } => self.binary(left, op, right, place, span),
             E::UnaryOp { op, expr } => self.unary(*op, expr, place, span),
             // What the tokens of `ARRAY<…>[…]` were made into.
@@ -240,6 +243,10 @@ impl Binder<'_> {
                         call("negate", vec![value], span)
                     }
                 }
+            }
+            UnaryOperator::BitwiseNot => {
+                let value = self.expr(inner, place)?;
+                call("~", vec![value], span)
             }
             other => Err(unsupported(format!("the operator {other}"), span)),
         }

@@ -21,12 +21,15 @@ mod characters;
 mod clock;
 pub(crate) mod dates;
 mod doubles;
+pub(crate) mod extremes;
 pub(crate) mod formats;
 mod hashes;
 pub(crate) mod json;
 pub(crate) mod math;
+mod octets;
 mod parsing;
 mod patterns;
+mod powers;
 pub(crate) mod printing;
 mod regexps;
 pub(crate) mod text;
@@ -82,6 +85,8 @@ const FAMILIES: &[&[Overload]] = &[
     json::OVERLOADS,
     clock::OVERLOADS,
     formats::OVERLOADS,
+    octets::OVERLOADS,
+    powers::OVERLOADS,
 ];
 
 /// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.

@@ -29,6 +29,10 @@ impl Binder<'_> {
                 let text = string(&value.value, span)?;
                 Typed::known(Value::String(text), DataType::String, span)
             }
+            V::SingleQuotedByteStringLiteral(raw) => bytes(raw, Some('\''), span),
+            V::DoubleQuotedByteStringLiteral(raw) => bytes(raw, Some('"'), span),
+            V::TripleSingleQuotedByteStringLiteral(raw)
+            | V::TripleDoubleQuotedByteStringLiteral(raw) => bytes(raw, None, span),
             V::Placeholder(name) => self.parameter(name, span),
             other => Err(unsupported(format!("the literal {other}"), span)),
         }
@@ -103,6 +107,31 @@ pub(super) fn string(value: &ast::Value, span: Span) -> Result<String, PortError
         }
         other => Err(invalid(format!("a string literal is expected, not {other}"), span)),
     }
+}
+
+/// A literal of BYTES: text is its UTF-8, and an escape of two hexadecimal digits is a byte.
+fn bytes(raw: &str, quote: Option<char>, span: Span) -> Result<Typed, PortError> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend(unescape(&rest[..at], quote, span)?.into_bytes());
+        let escape: String = rest[at..].chars().take(2).collect();
+        let after = &rest[at + escape.len()..];
+        rest = after;
+        if matches!(escape.as_str(), "\\x" | "\\X") {
+            let digits = after.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+            let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            let wrong = || invalid(format!("{escape} takes two hexadecimal digits"), span);
+            bytes.push(byte.ok_or_else(wrong)?);
+            rest = &after[2..];
+        } else if matches!(escape.as_str(), "\\u" | "\\U") {
+            return Err(invalid(format!("the escape {escape} in a literal of BYTES"), span));
+        } else {
+            bytes.extend(unescape(&escape, quote, span)?.into_bytes());
+        }
+    }
+    bytes.extend(unescape(rest, quote, span)?.into_bytes());
+    Typed::known(Value::Bytes(bytes), DataType::Bytes, span)
 }
 
 /// Reads GoogleSQL's backslash escapes.

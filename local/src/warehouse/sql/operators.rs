@@ -59,8 +59,18 @@ impl Binder<'_> {
             BinaryOperator::Multiply => "*",
             BinaryOperator::Divide => "/",
             BinaryOperator::StringConcat => "||",
+            BinaryOperator::BitwiseAnd => "&",
+            BinaryOperator::BitwiseOr => "|",
+            BinaryOperator::BitwiseXor => "^",
             other => return Err(unsupported(format!("the operator {other}"), span)),
         };
+        // The parser may bind these another way than GoogleSQL.
+        let bits = matches!(sign, "&" | "|" | "^");
+        let mixed = |side: &ast::Expr| matches!(side, ast::Expr::BinaryOp { .. });
+        if bits && (mixed(left) || mixed(right)) {
+            let message = format!("another operator beside {sign} needs parentheses");
+            return Err(invalid(message, span));
+        }
         let args = vec![self.expr(left, place)?, self.expr(right, place)?];
         arithmetic(sign, args, span)
     }
@@ -96,6 +106,32 @@ impl Binder<'_> {
             return Err(unsupported("an INTERVAL of this part with + or -", span));
         }
         dates::bind(name, part, vec![value, count], Zone::UTC, span)
+    }
+
+    /// `LIKE ANY (…)`: one of the patterns fits.
+    pub(super) fn like_any(
+        &mut self,
+        expr: &ast::Expr,
+        patterns: &ast::Expr,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Typed, PortError> {
+        let patterns = match patterns {
+            ast::Expr::Tuple(patterns) => &patterns[..],
+            ast::Expr::Nested(pattern) => std::slice::from_ref(&**pattern),
+            other => return Err(unsupported(format!("LIKE ANY {other}"), span)),
+        };
+        let value = self.operand(expr, place)?;
+        let mut any: Option<Expr> = None;
+        for pattern in patterns {
+            let pattern = self.expr(pattern, place)?;
+            let like = call("LIKE", vec![value.clone(), pattern], span)?.expr;
+            any = Some(match any {
+                Some(any) => any.or(like),
+                None => like,
+            });
+        }
+        any.map(boolean).ok_or_else(|| invalid("LIKE ANY () has no patterns", span))
     }
 
     pub(super) fn between(

@@ -3,23 +3,30 @@
 use std::sync::Arc;
 
 use common::port::PortError;
-use common::warehouse::DataType::{self, Date, Int64};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray};
+use common::warehouse::DataType::{self, Date, Int64, Numeric, String as Text};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, StringArray};
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::compute::interleave;
+use datafusion::arrow::compute::{interleave, take};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::super::refusal::{invalid, not_here};
+use super::super::refusal::{evaluation, invalid, not_here};
 use super::super::rowwise::{Cell, native};
 use super::super::typed::{Typed, supertype};
 use super::{Overload, listing};
+use crate::warehouse::numeric::ONE;
 use crate::warehouse::values::list_field;
 
-/// `GENERATE_ARRAY` of INT64 and `GENERATE_DATE_ARRAY` by days.
+/// `GENERATE_ARRAY` of INT64 and NUMERIC, and `GENERATE_DATE_ARRAY` by days.
 pub(crate) const OVERLOADS: &[Overload] = &[
     listing("GENERATE_ARRAY", &[Int64, Int64], Int64, |r| series(r.int(0), r.int(1), 1)),
     listing("GENERATE_ARRAY", &[Int64, Int64, Int64], Int64, |r| {
         series(r.int(0), r.int(1), r.int(2))
+    }),
+    listing("GENERATE_ARRAY", &[Numeric, Numeric], Numeric, |r| {
+        decimals(r.numeric(0), r.numeric(1), ONE)
+    }),
+    listing("GENERATE_ARRAY", &[Numeric, Numeric, Numeric], Numeric, |r| {
+        decimals(r.numeric(0), r.numeric(1), r.numeric(2))
     }),
     listing("GENERATE_DATE_ARRAY", &[Date, Date], Date, |r| {
         Ok(Cell::List((r.date(0)..=r.date(1)).map(Cell::Date).collect()))
@@ -27,7 +34,14 @@ pub(crate) const OVERLOADS: &[Overload] = &[
 ];
 
 /// The functions that [`bind`] knows.
-pub(crate) const NAMES: &[&str] = &["ARRAY_LENGTH", "ARRAY_REVERSE", "ARRAY_CONCAT"];
+pub(crate) const NAMES: &[&str] = &[
+    "ARRAY_LENGTH",
+    "ARRAY_REVERSE",
+    "ARRAY_CONCAT",
+    "ARRAY_TO_STRING",
+    "ARRAY_FIRST",
+    "ARRAY_LAST",
+];
 
 /// The longest array that is generated, so that one cell does not exhaust memory.
 pub(super) const MOST: usize = 1 << 20;
@@ -48,8 +62,87 @@ fn series(start: i64, end: i64, step: i64) -> Result<Cell, String> {
     Ok(Cell::List(items))
 }
 
+fn decimals(start: i128, end: i128, step: i128) -> Result<Cell, String> {
+    if step == 0 {
+        return Err("GENERATE_ARRAY with the step 0".to_owned());
+    }
+    let mut items = Vec::new();
+    let mut next = Some(start);
+    while let Some(value) = next.filter(|v| if step > 0 { *v <= end } else { *v >= end }) {
+        if items.len() == MOST {
+            return Err(not_here(format!("GENERATE_ARRAY of more than {MOST} elements")));
+        }
+        items.push(Cell::Numeric(value));
+        next = value.checked_add(step);
+    }
+    Ok(Cell::List(items))
+}
+
+/// `ARRAY_TO_STRING`: NULL elements are left out, or are the third value.
+fn to_string(args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    let texts = DataType::Array(Box::new(Text));
+    if !(2..=3).contains(&args.len()) {
+        return Err(invalid(
+            "ARRAY_TO_STRING takes an array, a delimiter and a text for NULL",
+            span,
+        ));
+    }
+    let mut exprs = Vec::with_capacity(args.len());
+    for (at, arg) in args.into_iter().enumerate() {
+        exprs.push(arg.coerce(if at == 0 { &texts } else { &Text }, span)?.expr);
+    }
+    let joined = |columns: &[ArrayRef], rows: usize| {
+        let lists = columns[0].as_list::<i32>();
+        let line = |row: usize| {
+            if columns.iter().any(|c| c.is_null(row)) {
+                return None;
+            }
+            let text = |at: usize| columns.get(at).map(|c| c.as_string::<i32>().value(row));
+            let items = lists.value(row);
+            let items = items.as_string::<i32>().iter();
+            let kept: Vec<&str> = items.filter_map(|item| item.or(text(2))).collect();
+            Some(kept.join(text(1).unwrap_or_default()))
+        };
+        Ok(Arc::new((0..rows).map(line).collect::<StringArray>()) as ArrayRef)
+    };
+    Ok(Typed::computed(native("ARRAY_TO_STRING", 0, &Text, exprs, Arc::new(joined)), Text))
+}
+
+/// `ARRAY_FIRST` and `ARRAY_LAST` of an array that is not empty.
+fn end(name: &'static str, array: Typed, span: Span) -> Result<Typed, PortError> {
+    let DataType::Array(element) = array.kind.clone() else {
+        let kind = array.kind_name();
+        return Err(invalid(format!("{name} of a {kind}, which is no array"), span));
+    };
+    let last = name == "ARRAY_LAST";
+    let pick = move |columns: &[ArrayRef], rows: usize| {
+        let lists = columns[0].as_list::<i32>();
+        let mut places = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let [from, to] = [lists.value_offsets()[row], lists.value_offsets()[row + 1]];
+            if lists.is_valid(row) && from == to {
+                return Err(evaluation(format!("{name} of an empty array")));
+            }
+            let place = if last { to - 1 } else { from };
+            places.push(lists.is_valid(row).then_some(i64::from(place)));
+        }
+        Ok(take(lists.values(), &Int64Array::from(places), None)?)
+    };
+    let expr = native(name, 0, &element, vec![array.expr], Arc::new(pick));
+    Ok(Typed::computed(expr, *element))
+}
+
 /// Binds one of [`NAMES`].
 pub(crate) fn bind(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
+    if name == "ARRAY_TO_STRING" {
+        return to_string(args, span);
+    }
+    if let (Some(name), [_]) =
+        (["ARRAY_FIRST", "ARRAY_LAST"].into_iter().find(|n| *n == name), &args[..])
+    {
+        let array = args.into_iter().next();
+        return end(name, array.unwrap_or_else(Typed::null), span);
+    }
     let count = args.len();
     if count == 0 || (count > 1 && name != "ARRAY_CONCAT") {
         return Err(invalid(format!("{name} of {count} values"), span));

@@ -47,6 +47,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
                 .ok_or_else(|| format!("CHR({code}): no such code point"))
         }
     }),
+    fixed("EDIT_DISTANCE", TT, Int64, |r| edit_distance(r.text(0), r.text(1))),
     listing("SPLIT", T, Text, |r| split(r.text(0), ",")),
     listing("SPLIT", TT, Text, |r| split(r.text(0), r.text(1))),
     listing("TO_CODE_POINTS", T, Int64, |r| {
@@ -123,4 +124,23 @@ fn split(text: &str, by: &str) -> Result<Cell, String> {
         text.split(by).map(str::to_owned).collect()
     };
     Ok(Cell::List(pieces.into_iter().map(Cell::Text).collect()))
+}
+
+/// The fewest characters to insert, delete or replace.
+fn edit_distance(from: &str, to: &str) -> Result<Cell, String> {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, c) in from.chars().enumerate() {
+        if (at + 1).saturating_mul(to.len()) > LONGEST {
+            return Err(too_long("EDIT_DISTANCE of texts"));
+        }
+        let mut corner = row[0];
+        row[0] = at + 1;
+        for (place, other) in to.iter().enumerate() {
+            let replaced = corner + usize::from(c != *other);
+            corner = row[place + 1];
+            row[place + 1] = replaced.min(corner + 1).min(row[place] + 1);
+        }
+    }
+    Ok(count(row[to.len()]))
 }

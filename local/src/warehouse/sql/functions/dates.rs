@@ -83,7 +83,9 @@ pub(crate) fn bind(
         ("EXTRACT", Date) => (&[Date], extract::kind(part), extract::of_date(part)),
         ("EXTRACT", Datetime) => (&[Datetime], extract::kind(part), extract::of_datetime(part)),
         ("EXTRACT", Time) => (&[Time], extract::kind(part), extract::of_time(part)),
-        ("EXTRACT", _) => (&[Timestamp], extract::kind(part), extract::of_instant(part, zone)),
+        ("EXTRACT", _) => {
+            (&[Timestamp], extract::kind(part), Some(extract::of_instant(part, zone)))
+        }
         ("GENERATE_DATE_ARRAY", _) => (&[Date, Date, Int64], list(Date), series::days(part)),
         ("GENERATE_TIMESTAMP_ARRAY", _) => {
             (&[Timestamp, Timestamp, Int64], list(Timestamp), series::instants(part))

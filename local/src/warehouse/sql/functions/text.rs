@@ -90,24 +90,32 @@ fn among(set: &str) -> impl Fn(char) -> bool + '_ {
     move |c| set.contains(c)
 }
 
-fn negative(name: &str, length: i64) -> String {
+pub(super) fn negative(name: &str, length: i64) -> String {
     format!("{name} with the negative length {length}")
 }
 
-/// SUBSTR: 1-based, a negative position counts from the end, 0 is taken as 1.
 fn cut(text: &str, position: i64, length: Option<i64>) -> Result<Cell, String> {
+    let (start, take) = span(text.chars().count(), position, length)?;
+    Ok(Cell::Text(text.chars().skip(start).take(take).collect()))
+}
+
+/// What SUBSTR skips and takes of so many: 1-based, a negative position counts from the end, 0 is taken as 1.
+pub(super) fn span(
+    size: usize,
+    position: i64,
+    length: Option<i64>,
+) -> Result<(usize, usize), String> {
     let take = match length {
         Some(length) => usize::try_from(length).map_err(|_| negative("SUBSTR", length))?,
         None => usize::MAX,
     };
-    let size = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
     let start = match position {
         0 => 0,
         1.. => position - 1,
         _ => (size + position).max(0),
     };
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
-    Ok(Cell::Text(text.chars().skip(start).take(take).collect()))
+    Ok((usize::try_from(start).unwrap_or(usize::MAX), take))
 }
 
 fn pad(text: &str, length: i64, with: &str, left: bool) -> Result<Cell, String> {

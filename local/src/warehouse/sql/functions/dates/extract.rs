@@ -47,11 +47,11 @@ pub(super) fn of_time(part: Part) -> Option<PerRow> {
     Some(Arc::new(move |row| of(part, 0, row.time(0))))
 }
 
-pub(super) fn of_instant(part: Part, zone: Zone) -> Option<PerRow> {
-    Some(Arc::new(move |row| {
+pub(super) fn of_instant(part: Part, zone: Zone) -> PerRow {
+    Arc::new(move |row| {
         let (day, rest) = split(zone.local(row.micros(0))?)?;
         of(part, day, rest)
-    }))
+    })
 }
 
 fn of(part: Part, day: i32, rest: i64) -> Result<Cell, String> {

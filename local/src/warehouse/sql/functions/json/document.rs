@@ -1,5 +1,7 @@
 //! A JSON document: read strictly, walked by a path, and written as BigQuery writes it.
 
+use std::fmt::Write;
+
 use super::super::super::refusal::not_here;
 use super::path::Step;
 
@@ -291,7 +293,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\0'..='\u{1f}' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
         }

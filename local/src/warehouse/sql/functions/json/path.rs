@@ -1,4 +1,4 @@
-//! JSONPath as the JSON functions read it: from `$` through keys and indexes.
+//! `JSONPath` as the JSON functions read it: from `$` through keys and indexes.
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
