@@ -73,8 +73,8 @@ impl BigQueryEmulator {
         let memory = Path::new("/dev/shm");
         let data = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let data = data.expect("a folder");
-        let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gcp/judges/serve_bigquery.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../common/tests/gcp/judges/serve_bigquery.py");
         let log = data.path().join("log");
         for _ in 0..3 {
             let port = free_port();

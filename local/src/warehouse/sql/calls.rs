@@ -358,6 +358,9 @@ fn coalesce(values: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
     for value in values {
         coerced.push(value.coerce(&kind, span)?);
     }
+    if let [only] = &coerced[..] {
+        return Ok(only.clone());
+    }
     let tests = coerced[..coerced.len() - 1].iter().map(|v| v.expr.clone().is_not_null()).collect();
     choose(tests, coerced, span)
 }

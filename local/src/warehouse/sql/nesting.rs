@@ -81,6 +81,9 @@ pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> 
         if token.token == Token::DoubleEq {
             return Err(invalid("the operator == ; write =", token.span));
         }
+        if token.token == Token::ShiftLeft {
+            return Err(unsupported("the operator <<", token.span));
+        }
         if is_word(&token.token, Keyword::TRY_CAST) {
             return Err(unsupported("TRY_CAST; write SAFE_CAST", token.span));
         }

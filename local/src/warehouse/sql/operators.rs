@@ -13,7 +13,7 @@ use super::functions::zones::Zone;
 use super::records::parts;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
-use super::typed::{Typed, comparable, one_kind};
+use super::typed::{Origin, Typed, comparable, one_kind};
 use super::{Binder, Span};
 
 /// More values make planning slow, and a parameter holds any number.
@@ -31,6 +31,9 @@ impl Binder<'_> {
         if let Some(sign) = comparison(op) {
             let left = self.operand(left, place)?;
             let right = self.operand(right, place)?;
+            if left.origin == Origin::Null || right.origin == Origin::Null {
+                return Err(invalid(format!("{sign} with a literal NULL: write IS NULL"), span));
+            }
             return compare(sign, left, right, span);
         }
         let logic = match op {

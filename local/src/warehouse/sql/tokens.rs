@@ -1,11 +1,12 @@
 //! Spelling that the parser does not know, put into one that it does.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 use super::nesting::is_word;
 
-/// `ARRAY<…>[…]` as `TRY_CAST([…] AS ARRAY<…>)`, which nobody may write; each token keeps its place.
+/// `ARRAY<…>[…]` as `TRY_CAST([…] AS ARRAY<…>)`, which nobody may write, and functions behind `SAFE.` as plain names;
+/// each token keeps its place.
 pub(super) fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let written: Vec<TokenWithSpan> =
         tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
@@ -18,7 +19,7 @@ fn rewrite(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     while at < tokens.len() {
         let typed = typed_array(&tokens[at..]);
         let Some((elements, end)) = typed.map(|(elements, end)| (at + elements, at + end)) else {
-            out.push(tokens[at].clone());
+            out.push(if prefixed(&tokens[..at]) { plain(&tokens[at]) } else { tokens[at].clone() });
             at += 1;
             continue;
         };
@@ -33,6 +34,24 @@ fn rewrite(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         at = end;
     }
     out
+}
+
+/// Whether `SAFE.` stands in front.
+fn prefixed(before: &[TokenWithSpan]) -> bool {
+    let [.., prefix, dot] = before else { return false };
+    let safe = |t: &Token| matches!(t, Token::Word(w) if w.value.eq_ignore_ascii_case("SAFE"));
+    safe(&prefix.token) && dot.token == Token::Period
+}
+
+/// A function's name that the parser would read as syntax of its own.
+fn plain(token: &TokenWithSpan) -> TokenWithSpan {
+    match &token.token {
+        Token::Word(word) => {
+            let word = Word { keyword: Keyword::NoKeyword, ..word.clone() };
+            TokenWithSpan { token: Token::Word(word), span: token.span }
+        }
+        _ => token.clone(),
+    }
 }
 
 fn word(text: &str, span: Span) -> TokenWithSpan {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::functions::cast::{convert, parse_text};
 use super::records::{parts, record, renamed};
-use super::refusal::invalid;
+use super::refusal::{invalid, unsupported};
 use crate::warehouse::values::{arrow_type, scalar};
 
 /// Where a value comes from: literals and parameters coerce more widely than expressions.
@@ -194,8 +194,8 @@ fn mixes_decimals(values: &[Typed]) -> bool {
 
 /// The refusal of a NUMERIC beside a FLOAT64 literal.
 pub(crate) fn mixed(span: Span) -> PortError {
-    invalid(
-        "NUMERIC beside a FLOAT64 literal: write the literal as NUMERIC '…' or CAST one of them",
+    unsupported(
+        "NUMERIC beside a FLOAT64 literal (write it as NUMERIC '…' or CAST one of them)",
         span,
     )
 }

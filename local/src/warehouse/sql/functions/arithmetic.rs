@@ -126,7 +126,7 @@ fn float(sign: &str, row: &Row<'_>, value: f64) -> Result<Cell, String> {
     if value.is_finite() || !a.is_finite() || !b.is_finite() {
         return Ok(Cell::Float(value));
     }
-    Err(overflow(&format!("{a} {sign} {b}"), "FLOAT64"))
+    Err(overflow(&format!("{a:?} {sign} {b:?}"), "FLOAT64"))
 }
 
 fn numerics(value: Option<i128>, sign: &str, row: &Row<'_>) -> Result<Cell, String> {

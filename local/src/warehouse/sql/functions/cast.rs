@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use common::warehouse::{DataType, Value};
 use datafusion::logical_expr::Expr;
 
+use super::super::refusal::not_here;
 use super::super::rowwise::{Cell, Row, native, per_row};
 use super::clock::instant;
 use super::doubles::double;
@@ -26,7 +27,8 @@ pub(crate) fn convert(expr: Expr, from: &DataType, to: &DataType, safe: bool) ->
     let run = Arc::new(move |row: &Row<'_>| match run(row) {
         Ok(cell) => Ok(cell),
         Err(Misread::Wrong(_)) if safe => Ok(Cell::Null),
-        Err(Misread::Wrong(message) | Misread::Unsure(message)) => Err(message),
+        Err(Misread::Wrong(message)) => Err(message),
+        Err(Misread::Unsure(message)) => Err(not_here(message)),
     });
     native(name, 0, to, vec![expr], per_row(to, true, run))
 }

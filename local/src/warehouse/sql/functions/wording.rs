@@ -23,7 +23,7 @@ impl Misread {
 
     fn not(text: &str, kind: &str) -> Self {
         if text != text.trim() {
-            return Self::Unsure(format!("'{text}' has spaces around a {kind}: TRIM it"));
+            return Self::Unsure(format!("'{text}' with spaces around a {kind} (TRIM it)"));
         }
         Self::Wrong(format!("'{text}' is not a {kind}"))
     }
