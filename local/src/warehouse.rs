@@ -34,6 +34,7 @@ mod state_table;
 mod values;
 mod write;
 
+pub use sql::reference;
 pub use state_table::StateTable;
 
 /// The warehouse of one data folder.

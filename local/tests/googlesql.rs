@@ -243,8 +243,11 @@ async fn what_is_wrong_or_unknown_is_refused_by_name_and_place() {
         ("SELECT TRUE = TRUE = FALSE", "needs parentheses"),
         ("SELECT NOW()", "the function NOW at 1:8"),
         ("SELECT date_part('year', day) FROM d.t", "the function DATE_PART"),
-        ("SELECT id FROM d.t PIVOT (SUM(cost) FOR id IN (1))", "in FROM"),
-        ("SELECT * FROM `d.t*`", "wildcard table"),
+        ("SELECT id FROM d.t PIVOT (SUM(cost) FOR id IN (1))", "give it one with AS"),
+        ("SELECT * FROM `d.nosuch*`", "no table of d begins with nosuch"),
+        ("SELECT `SORT KEY`(1.5)", "the function SORT KEY"),
+        ("SELECT negate(1)", "the function NEGATE"),
+        ("SELECT `+`(1, 2)", "the function +"),
         ("SELECT * FROM d.INFORMATION_SCHEMA.TABLES", "INFORMATION_SCHEMA"),
         ("SELECT * FROM EXTERNAL_QUERY('a', 'b')", "EXTERNAL_QUERY"),
         ("WITH RECURSIVE a AS (SELECT 1) SELECT * FROM a", "WITH RECURSIVE"),
@@ -266,4 +269,23 @@ async fn what_is_wrong_or_unknown_is_refused_by_name_and_place() {
     }
     let missing = folder.rows(&sql("SELECT * FROM d.missing")).await.unwrap_err();
     assert!(matches!(missing, PortError::NotFound(_)), "{missing}");
+}
+
+#[tokio::test]
+async fn functions_of_two_names_and_their_kin_agree() {
+    let folder = folder(&["d"]).await;
+    folder
+        .answers(&[
+            ("SELECT CEILING(1.2), CEILING(NUMERIC '-1.2'), SIGN(-3), SIGN(NUMERIC '0')", &[r#"[2.0,"-1",-1,"0"]"#]),
+            ("SELECT IS_NAN(CAST('nan' AS FLOAT64)), IS_INF(CAST('-inf' AS FLOAT64)), IS_INF(1.0)", &["[true,true,false]"]),
+            ("SELECT CHAR_LENGTH('ä€'), LEFT('häuser', 2), RIGHT('häuser', 2), LTRIM('  a '), RTRIM(' a  ')", &[r#"[2,"hä","er","a "," a"]"#]),
+            ("SELECT LTRIM('xxa', 'x'), RTRIM('axx', 'x'), STRPOS('abcb', 'b'), STRPOS('abc', 'z'), ENDS_WITH('abc', 'bc')", &[r#"["a","a",2,0,true]"#]),
+            ("SELECT SUBSTRING('abcdef', 2, 3), SUBSTRING('abcdef', -2), REGEXP_SUBSTR('a1b22', '[0-9]+', 1, 2)", &[r#"["bcd","ef","22"]"#]),
+            ("SELECT SAFE_SUBTRACT(-9223372036854775808, 1), SAFE_SUBTRACT(3, 1), SAFE_MULTIPLY(9223372036854775807, 2), SAFE_MULTIPLY(3, 2)", &["[null,2,null,6]"]),
+            (
+                "SELECT TIMESTAMP_MICROS(1000001), TIMESTAMP_MILLIS(-1), UNIX_MICROS(TIMESTAMP '1970-01-01 00:00:01+00')",
+                &[r#"["1970-01-01T00:00:01.000001Z","1969-12-31T23:59:59.999Z",1000000]"#],
+            ),
+        ])
+        .await;
 }

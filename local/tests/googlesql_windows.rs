@@ -288,7 +288,7 @@ async fn what_is_no_window_is_refused() {
         ("SELECT COUNT(DISTINCT v) OVER (ORDER BY id) FROM d.w", "COUNT(DISTINCT …) with ORDER BY"),
         ("SELECT SUM(DISTINCT v) OVER () FROM d.w", "SUM(DISTINCT …)"),
         ("SELECT ABS(v) OVER () FROM d.w", "ABS with OVER at 1:8"),
-        ("SELECT PERCENTILE_CONT(f, 0.5) OVER () FROM d.w", "PERCENTILE_CONT with OVER at 1:8"),
+        ("SELECT PERCENTILE_CONT(f, 0.5) OVER () FROM d.w", "the function PERCENTILE_CONT at 1:8"),
         ("SELECT ROW_NUMBER() FROM d.w", "the function ROW_NUMBER at 1:8"),
         ("SELECT SUM(v) OVER (PARTITION BY f) FROM d.w", "PARTITION BY a FLOAT64 at 1:34"),
         ("SELECT SUM(v) OVER (PARTITION BY tags) FROM d.w", "grouping by a ARRAY"),

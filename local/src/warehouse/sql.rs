@@ -32,6 +32,7 @@ pub(super) mod operators;
 mod pivot;
 mod query;
 mod records;
+pub mod reference;
 pub(crate) mod refusal;
 mod relation;
 pub(crate) mod rowwise;

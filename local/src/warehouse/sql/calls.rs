@@ -15,7 +15,7 @@ use super::operators::compare;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
 use super::typed::{Origin, Typed};
-use super::{Binder, Span};
+use super::{Binder, Span, reference};
 
 impl Binder<'_> {
     /// Binds a call by its GoogleSQL name.
@@ -50,6 +50,9 @@ impl Binder<'_> {
             || filter.is_some()
             || null_treatment.is_some()
             || !within_group.is_empty();
+        if !reference::lists(&called) {
+            return Err(unsupported(format!("the function {called}"), span));
+        }
         if odd {
             return Err(unsupported(format!("this form of {called}"), span));
         }

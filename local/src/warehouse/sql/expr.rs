@@ -94,7 +94,7 @@ impl Binder<'_> {
             }
             E::Like { negated, any: false, expr, pattern, escape_char: None } => {
                 let args = vec![self.operand(expr, place)?, self.operand(pattern, place)?];
-                let like = call("LIKE", args, span)?;
+                let like = call("like", args, span)?;
                 Ok(if *negated { boolean(not(like.expr)) } else { like })
             }
             E::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
@@ -240,7 +240,7 @@ impl Binder<'_> {
                         Typed::known(Value::Float64(-x), DataType::Float64, span)
                     }
                     Origin::Known(_) | Origin::Computed | Origin::Record(_) | Origin::Null => {
-                        call("NEGATE", vec![value], span)
+                        call("negate", vec![value], span)
                     }
                 }
             }

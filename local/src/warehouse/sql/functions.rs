@@ -90,7 +90,7 @@ const FAMILIES: &[&[Overload]] = &[
 ];
 
 /// The functions of which every error of a row is GoogleSQL's own or says that it is not, as `SAFE.` needs it.
-const SAFE: &[&str] = &[
+pub(crate) const SAFE: &[&str] = &[
     "ASCII",
     "BOOL",
     "CHR",
@@ -140,13 +140,23 @@ pub(crate) fn safe(name: &str) -> bool {
     SAFE.contains(&name)
 }
 
+/// Every signature.
+pub(crate) fn all() -> impl Iterator<Item = &'static Overload> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
 fn overloads(name: &str) -> impl Iterator<Item = &'static Overload> {
-    FAMILIES.iter().flat_map(|family| family.iter()).filter(move |o| o.name == name)
+    all().filter(move |o| o.name == name)
+}
+
+/// Whether a statement may call the function: operators and the binder's own helpers have no such names.
+pub(crate) fn callable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Whether a row function of this name exists.
 pub(crate) fn exists(name: &str) -> bool {
-    overloads(name).next().is_some()
+    callable(name) && overloads(name).next().is_some()
 }
 
 /// Calls the overload that needs the fewest coercions; earlier ones win ties.

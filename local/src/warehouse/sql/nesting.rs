@@ -93,8 +93,9 @@ pub(super) fn check_spelling(tokens: &[TokenWithSpan]) -> Result<(), PortError> 
             |t: &Token| [Keyword::AS, Keyword::FROM, Keyword::JOIN].iter().any(|k| is_word(t, *k));
         let text =
             matches!(token.token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
+        let told_apart = at > 1 && is_word(&written[at - 2].token, Keyword::DISTINCT);
         // EXTRACT(… FROM '…') alone has a literal there, and needs a CAST anyway.
-        if text && before.is_some_and(names) && !labels.contains(&at) {
+        if text && before.is_some_and(names) && !told_apart && !labels.contains(&at) {
             return Err(invalid("a string literal as a name: write it in backticks", token.span));
         }
         let closing =

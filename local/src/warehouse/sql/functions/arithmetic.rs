@@ -55,11 +55,11 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("SAFE_ADD", INTS, Int64, |r| Ok(safe(r.int(0).checked_add(r.int(1))))),
     fixed("SAFE_SUBTRACT", INTS, Int64, |r| Ok(safe(r.int(0).checked_sub(r.int(1))))),
     fixed("SAFE_MULTIPLY", INTS, Int64, |r| Ok(safe(r.int(0).checked_mul(r.int(1))))),
-    fixed("NEGATE", &[Int64], Int64, |r| {
+    fixed("negate", &[Int64], Int64, |r| {
         r.int(0).checked_neg().map(Cell::Int).ok_or_else(|| overflow("-", "INT64"))
     }),
-    fixed("NEGATE", &[Numeric], Numeric, |r| Ok(Cell::Numeric(-r.numeric(0)))),
-    fixed("NEGATE", &[Float64], Float64, |r| Ok(Cell::Float(-r.float(0)))),
+    fixed("negate", &[Numeric], Numeric, |r| Ok(Cell::Numeric(-r.numeric(0)))),
+    fixed("negate", &[Float64], Float64, |r| Ok(Cell::Float(-r.float(0)))),
     fixed("DIV", INTS, Int64, |r| {
         if r.int(1) == 0 {
             return Err(format!("division by zero: DIV({}, 0)", r.int(0)));

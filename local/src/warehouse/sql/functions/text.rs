@@ -69,7 +69,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("LPAD", &[Text, Int64, Text], Text, |r| pad(r.text(0), r.int(1), r.text(2), true)),
     fixed("RPAD", &[Text, Int64], Text, |r| pad(r.text(0), r.int(1), " ", false)),
     fixed("RPAD", &[Text, Int64, Text], Text, |r| pad(r.text(0), r.int(1), r.text(2), false)),
-    fixed("LIKE", TT, Bool, |r| {
+    fixed("like", TT, Bool, |r| {
         let text: Vec<char> = r.text(0).chars().collect();
         Ok(Cell::Bool(like(&text, &pattern(r.text(1))?)))
     }),
