@@ -154,6 +154,21 @@ pub(crate) fn callable(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
+/// Signatures that are BigQuery's and refuse every row, so that no other takes their place.
+const REFUSING: &[(&str, &[DataType])] = &[
+    ("POW", &[DataType::Numeric, DataType::Numeric]),
+    ("POWER", &[DataType::Numeric, DataType::Numeric]),
+    ("SQRT", &[DataType::Numeric]),
+    ("TRUNC", &[DataType::Float64, DataType::Int64]),
+];
+
+/// Whether a statement may call this signature and have an answer.
+pub(crate) fn answers(overload: &Overload) -> bool {
+    let refusing =
+        |(name, args): &(&str, &[DataType])| *name == overload.name && *args == overload.args;
+    callable(overload.name) && !REFUSING.iter().any(refusing)
+}
+
 /// Whether a row function of this name exists.
 pub(crate) fn exists(name: &str) -> bool {
     callable(name) && overloads(name).next().is_some()

@@ -128,7 +128,7 @@ impl Binder<'_> {
         let mut any: Option<Expr> = None;
         for pattern in patterns {
             let pattern = self.expr(pattern, place)?;
-            let like = call("LIKE", vec![value.clone(), pattern], span)?.expr;
+            let like = call("like", vec![value.clone(), pattern], span)?.expr;
             any = Some(match any {
                 Some(any) => any.or(like),
                 None => like,

@@ -22,7 +22,7 @@ pub(super) fn lists(name: &str) -> bool {
 pub fn functions() -> BTreeMap<&'static str, Vec<String>> {
     let mut signatures: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for overload in functions::all() {
-        if functions::callable(overload.name) {
+        if functions::answers(overload) {
             signatures.entry(overload.name).or_default().push(signature(overload));
         }
     }

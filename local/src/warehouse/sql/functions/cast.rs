@@ -84,10 +84,19 @@ fn runner(from: &DataType, to: &DataType) -> Option<Run> {
         (Timestamp, Text) => {
             |r| instant(r.micros(0), Zone::UTC).map(Cell::Text).map_err(Misread::Unsure)
         }
-        (Datetime, Text) => |r| moment(r.micros(0), DATETIME).map(Cell::Text),
-        (Time, Text) => |r| moment(r.time(0), TIME).map(Cell::Text),
+        (Datetime, Text) => |r| whole(r.micros(0), DATETIME).map(Cell::Text),
+        (Time, Text) => |r| whole(r.time(0), TIME).map(Cell::Text),
         (Datetime | Timestamp, Time) => |r| Ok(Cell::Micros(r.micros(0).rem_euclid(DAY))),
-        (Float64, Text) => |r| double(r.float(0)).map(Cell::Text).map_err(Misread::Unsure),
+        (Float64, Text) => |r| {
+            // Whether 1.0 becomes 1 or 1.0 is not written down, nor when an exponent is used.
+            let (x, text) = (r.float(0), double(r.float(0)).map_err(Misread::Unsure)?);
+            if x.fract() == 0.0 || text.contains('e') {
+                let message =
+                    not_here(format!("CAST of the FLOAT64 {x} to STRING: use FORMAT, which"));
+                return Err(Misread::Unsure(message));
+            }
+            Ok(Cell::Text(text))
+        },
         // Other pairs are no CAST of GoogleSQL's, or JSON's.
         (
             Int64
@@ -108,7 +117,7 @@ fn runner(from: &DataType, to: &DataType) -> Option<Run> {
     })
 }
 
-/// How a DATETIME is written: with three, six or no decimals.
+/// How a DATETIME is written; an instant has three, six or no decimals.
 pub(super) const DATETIME: &str = "%Y-%m-%d %H:%M:%S%.f";
 
 /// How a TIME is written.
@@ -119,6 +128,16 @@ pub(super) fn moment(micros: i64, format: &str) -> Result<String, Misread> {
     let moment = DateTime::<Utc>::from_timestamp_micros(micros);
     let moment = moment.ok_or_else(|| Misread::out_of_range(micros, "DATETIME"))?;
     Ok(moment.format(format).to_string())
+}
+
+/// A DATETIME or TIME of whole seconds as text.
+pub(super) fn whole(micros: i64, format: &str) -> Result<String, Misread> {
+    if micros % 1_000_000 != 0 {
+        let message =
+            "a DATETIME or TIME with a fraction of a second as STRING: use FORMAT_DATETIME, which";
+        return Err(Misread::Unsure(not_here(message)));
+    }
+    moment(micros, format)
 }
 
 /// Microseconds of a day.

@@ -57,10 +57,10 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         super::cast::moment(i64::from(r.date(0)) * DAY, "%Y-%m-%d").map(Cell::Text).map_err(message)
     }),
     fixed("STRING", &[Datetime], Text, |r| {
-        super::cast::moment(r.micros(0), super::cast::DATETIME).map(Cell::Text).map_err(message)
+        super::cast::whole(r.micros(0), super::cast::DATETIME).map(Cell::Text).map_err(message)
     }),
     fixed("STRING", &[Time], Text, |r| {
-        super::cast::moment(r.time(0), super::cast::TIME).map(Cell::Text).map_err(message)
+        super::cast::whole(r.time(0), super::cast::TIME).map(Cell::Text).map_err(message)
     }),
 ];
 

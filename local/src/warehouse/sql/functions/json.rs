@@ -1,6 +1,6 @@
 //! JSON functions, over STRINGs of JSON and over JSON values.
 //!
-//! A STRING keeps its numbers and the order of its members as written; a JSON value has one spelling. A STRING
+//! A STRING keeps its numbers and the order of its members as written; a JSON value has one order and one spelling. A STRING
 //! that is not JSON, and whatever BigQuery may spell otherwise, refuses the row.
 
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     }),
     fixed("JSON MEMBER", &[Json, Text], Json, |r| {
         let document = document::parse(r.text(0))?;
-        valued(document.member(r.text(1))?)
+        valued(document.member(r.text(1), Kind::Value)?)
     }),
     fixed("JSON ELEMENT", &[Json, Int64], Json, |r| {
         let document = document::parse(r.text(0))?;
@@ -87,7 +87,7 @@ pub(crate) const NAMES: &[&str] = &[
     "TO_JSON_STRING",
 ];
 
-/// A JSON value's one spelling.
+/// A JSON value's text, whatever it was written as.
 pub(crate) fn canonical(text: &str) -> Result<String, String> {
     document::parse(text)?.written(Kind::Value)
 }
@@ -170,7 +170,7 @@ fn taken(text: &str, steps: &[Step], take: Take, kind: Kind) -> Result<Cell, Str
     let document = document::parse(text).map_err(|message| {
         if refuses(&message) { message } else { not_here(format!("{message}, which")) }
     })?;
-    let Some(node) = document.find(steps)? else { return Ok(Cell::Null) };
+    let Some(node) = document.find(steps, kind)? else { return Ok(Cell::Null) };
     let (node, items) = match (take, node) {
         (Take::Scalar, node) => {
             return Ok(node.scalar(kind)?.map_or(Cell::Null, Cell::Text));
@@ -213,7 +213,7 @@ fn to_json(name: &str, args: Vec<Typed>, target: Target, span: Span) -> Result<T
             .map(|row| {
                 let mut text = String::new();
                 encode(&columns[0], row, &kind, target, &mut text)?;
-                // A JSON value has one spelling, whatever it was made of.
+                // A JSON value's members have an order of their own.
                 if target == Target::Value { canonical(&text) } else { Ok(text) }
             })
             .collect();

@@ -23,12 +23,19 @@ pub const SPECIAL: &[Special] = &[
         "SELECT ARRAY(SELECT run_id FROM ctl.runs)",
     ),
     special("ARRAY_CONCAT", "(ARRAY<T>, …) → ARRAY<T>", "SELECT ARRAY_CONCAT([1], [2])"),
+    special("ARRAY_FIRST", "(ARRAY<T>) → T", "SELECT ARRAY_FIRST([1, 2])"),
+    special("ARRAY_LAST", "(ARRAY<T>) → T", "SELECT ARRAY_LAST([1, 2])"),
     special(
         "ARRAY_LENGTH",
         "(ARRAY<T>) → INT64",
         "SELECT ARRAY_LENGTH(labels) FROM billing.export",
     ),
     special("ARRAY_REVERSE", "(ARRAY<T>) → ARRAY<T>", "SELECT ARRAY_REVERSE([1, 2])"),
+    special(
+        "ARRAY_TO_STRING",
+        "(ARRAY<STRING>, STRING [, STRING]) → STRING",
+        "SELECT ARRAY_TO_STRING(['a', 'b'], ',')",
+    ),
     special("COALESCE", "(T, …) → T", "SELECT COALESCE(NULL, 1)"),
     special("CURRENT_DATE", "([time zone]) → DATE", "SELECT CURRENT_DATE()"),
     special(
@@ -85,6 +92,7 @@ pub const SPECIAL: &[Special] = &[
         "(TIMESTAMP, TIMESTAMP, INTERVAL INT64 part) → ARRAY<TIMESTAMP>",
         "SELECT GENERATE_TIMESTAMP_ARRAY('2026-01-01 00:00:00+00', '2026-01-01 02:00:00+00', INTERVAL 1 HOUR)",
     ),
+    special("GREATEST", "(T, …) → T", "SELECT GREATEST(1, 2)"),
     special(
         "GROUPING",
         "(a key of GROUP BY) → INT64",
@@ -133,6 +141,7 @@ pub const SPECIAL: &[Special] = &[
         "SELECT JSON_VALUE_ARRAY('[1, 2]')",
     ),
     special("LAST_DAY", "(DATE or DATETIME [, part]) → DATE", "SELECT LAST_DAY(DATE '2026-02-10')"),
+    special("LEAST", "(T, …) → T", "SELECT LEAST(1, 2)"),
     special("NULLIF", "(T, T) → T", "SELECT NULLIF(1, 1)"),
     special(
         "TIMESTAMP_ADD",

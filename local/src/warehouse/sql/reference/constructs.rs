@@ -70,7 +70,19 @@ pub const ANSWERED: &[Chapter] = &[
                 "IN and NOT IN with a subquery or an array",
                 "SELECT run_id FROM ctl.runs WHERE run_id IN (SELECT run_id FROM ctl.runs WHERE attempt > 1) OR run_id IN UNNEST(['r1'])",
             ),
-            shown("LIKE and ||", "SELECT run_id || '!' FROM ctl.runs WHERE run_id LIKE 'r%'"),
+            shown(
+                "LIKE and concatenation",
+                "SELECT run_id || '!' FROM ctl.runs WHERE run_id LIKE 'r%'",
+            ),
+            shown("LIKE ANY", "SELECT run_id FROM ctl.runs WHERE run_id LIKE ANY ('r%', 's%')"),
+            shown(
+                "operators on the bits of INT64, in parentheses beside others",
+                "SELECT (6 & 3) | 8, 5 ^ 1, ~0",
+            ),
+            shown(
+                "DATE and INT64, and INTERVAL of one part, with + and -",
+                "SELECT DATE '2026-01-01' + 5, TIMESTAMP '2026-01-01 00:00:00+00' - INTERVAL 1 HOUR",
+            ),
             shown(
                 "CASE, IF and their kin",
                 "SELECT CASE WHEN cost > 5 THEN 'high' ELSE 'low' END, IF(cost > 5, 1, 0) FROM billing.export",
@@ -223,11 +235,8 @@ pub const REFUSED: &[(Construct, &str)] = &[
     ),
     (shown("table functions", "SELECT 1 FROM ML.PREDICT(1)"), "the table function"),
     (
-        shown(
-            "LIKE ANY and LIKE ALL",
-            "SELECT run_id FROM ctl.runs WHERE run_id LIKE ANY ('r%', 's%')",
-        ),
-        "LIKE",
+        shown("NOT LIKE ANY", "SELECT run_id FROM ctl.runs WHERE run_id NOT LIKE ANY ('r%', 's%')"),
+        "LIKE ANY",
     ),
     (shown("BIGNUMERIC", "SELECT BIGNUMERIC '1'"), "BIGNUMERIC"),
     (shown("GEOGRAPHY", "SELECT ST_GEOGPOINT(1, 2)"), "the function ST_GEOGPOINT"),

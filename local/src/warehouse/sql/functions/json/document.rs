@@ -21,8 +21,10 @@ pub(super) enum Node {
 pub(super) enum Kind {
     /// A STRING of JSON, whose text is kept.
     Text,
-    /// A JSON value, which has one spelling.
+    /// A JSON value, of which the members have one order and the numbers one value.
     Value,
+    /// A JSON value that becomes a STRING, where also its numbers have one spelling.
+    Spelled,
 }
 
 /// The deepest nesting that is read, so that no document exhausts the stack.
@@ -179,14 +181,14 @@ impl Reader<'_> {
 
 impl Node {
     /// The value at a path, if there is one.
-    pub(super) fn find(&self, path: &[Step]) -> Result<Option<&Self>, String> {
+    pub(super) fn find(&self, path: &[Step], kind: Kind) -> Result<Option<&Self>, String> {
         let mut node = self;
         for step in path {
             let found = match (node, step) {
-                (Self::Record(_), Step::Key(name)) => node.member(name)?,
+                (Self::Record(_), Step::Key(name)) => node.member(name, kind)?,
                 (Self::List(items), Step::Index(at)) => items.get(*at),
                 (Self::Record(_), Step::Index(at)) => {
-                    if node.member(&at.to_string())?.is_some() {
+                    if node.member(&at.to_string(), kind)?.is_some() {
                         return Err(not_here(format!("the index {at} on a JSON object")));
                     }
                     None
@@ -199,12 +201,13 @@ impl Node {
         Ok(Some(node))
     }
 
-    /// An object's member of this name.
-    pub(super) fn member(&self, name: &str) -> Result<Option<&Self>, String> {
+    /// An object's member of this name. A JSON value has the first of several; in a STRING it may depend on
+    /// what the path finds in them.
+    pub(super) fn member(&self, name: &str, kind: Kind) -> Result<Option<&Self>, String> {
         let Self::Record(members) = self else { return Ok(None) };
         let mut found = members.iter().filter(|(key, _)| key == name);
         let first = found.next();
-        if found.next().is_some() {
+        if kind == Kind::Text && found.next().is_some() {
             return Err(not_here(format!("a JSON object with two members {name}")));
         }
         Ok(first.map(|(_, value)| value))
@@ -215,7 +218,8 @@ impl Node {
         match self {
             Self::Bool(value) => Ok(Some(value.to_string())),
             Self::Text(text) => Ok(Some(text.clone())),
-            Self::Number(_) => self.written(kind).map(Some),
+            Self::Number(text) if kind == Kind::Text => Ok(Some(text.clone())),
+            Self::Number(text) => number(text, Kind::Spelled).map(Some),
             Self::Null | Self::List(_) | Self::Record(_) => Ok(None),
         }
     }
@@ -231,8 +235,7 @@ impl Node {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Number(text) if kind == Kind::Text => out.push_str(text),
-            Self::Number(text) => out.push_str(&number(text)?),
+            Self::Number(text) => out.push_str(&number(text, kind)?),
             Self::Text(text) => write_text(text, kind, out)?,
             Self::List(items) => {
                 out.push('[');
@@ -246,12 +249,10 @@ impl Node {
             }
             Self::Record(members) => {
                 let mut members: Vec<_> = members.iter().collect();
-                if kind == Kind::Value {
+                if kind != Kind::Text {
+                    // Of several members of one name the first is kept.
                     members.sort_by(|(a, _), (b, _)| a.cmp(b));
-                    if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                        let name = &pair[0].0;
-                        return Err(not_here(format!("a JSON object with two members {name}")));
-                    }
+                    members.dedup_by(|(later, _), (earlier, _)| later == earlier);
                 }
                 out.push('{');
                 for (at, (name, value)) in members.into_iter().enumerate() {
@@ -302,22 +303,28 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// A JSON value's number: whole ones as they are, others as the double they become. Only those of which every
-/// way to write doubles gives the same digits are answered.
-fn number(text: &str) -> Result<String, String> {
-    let unsure = || not_here(format!("the JSON number {text}"));
-    if text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() {
-        return if text == "-0" { Err(unsure()) } else { Ok(text.to_owned()) };
+/// A number. One of a JSON value is a double unless it is whole: where those digits are not all a double's, or
+/// where doubles are spelled in several ways, it is refused.
+fn number(text: &str, kind: Kind) -> Result<String, String> {
+    let whole = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+    if kind == Kind::Text || (whole && text != "-0") {
+        return Ok(text.to_owned());
     }
+    let unsure = || not_here(format!("the JSON number {text}"));
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let significant = digits.trim_start_matches('0').trim_end_matches('0').len();
     let value: f64 = text.parse().map_err(|_| unsure())?;
-    let plain = value == 0.0 || (1e-4..1e15).contains(&value.abs());
-    if significant > 15 || !plain || (value == 0.0 && value.is_sign_negative()) {
+    if significant > 15 || !value.is_finite() || (value == 0.0 && significant > 0) {
         return Err(unsure());
     }
-    Ok(format!("{value:?}"))
+    // Whether a double without a fraction shows one is told in two ways.
+    let plain = value.fract() != 0.0 && (1e-4..1e15).contains(&value.abs());
+    match kind {
+        _ if plain => Ok(format!("{value:?}")),
+        Kind::Spelled => Err(unsure()),
+        Kind::Value | Kind::Text => Ok(text.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -342,16 +349,18 @@ mod tests {
     fn a_value_has_one_spelling() {
         let written = |text: &str, kind| parse(text).and_then(|node| node.written(kind));
         assert_eq!(
-            written("{\"b\": [1.50, 2e2], \"a\": \"\\n\"}", Kind::Value).as_deref(),
-            Ok("{\"a\":\"\\n\",\"b\":[1.5,200.0]}")
+            written("{\"b\": [1.50, 25e-1], \"a\": \"\\n\", \"a\": 2}", Kind::Spelled).as_deref(),
+            Ok("{\"a\":\"\\n\",\"b\":[1.5,2.5]}")
         );
         assert_eq!(
             written("{\"b\": 1.50, \"a\": 1}", Kind::Text).as_deref(),
             Ok("{\"b\":1.50,\"a\":1}")
         );
-        for unsure in ["1e300", "0.1234567890123456789", "{\"a\":1,\"a\":2}", "-0"] {
-            assert!(written(unsure, Kind::Value).is_err(), "{unsure}");
+        for unsure in ["1e300", "0.1234567890123456789", "1.0", "0.0", "-0"] {
+            assert!(written(unsure, Kind::Spelled).is_err(), "{unsure}");
         }
+        assert_eq!(written("[1.0, 1e300]", Kind::Value).as_deref(), Ok("[1.0,1e300]"));
+        assert!(written("0.1234567890123456789", Kind::Value).is_err());
         assert!(written("\"\\n\"", Kind::Text).is_err());
     }
 }

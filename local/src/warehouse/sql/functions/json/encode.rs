@@ -6,6 +6,7 @@ use common::port::PortError;
 use common::warehouse::{DataType, Value};
 use datafusion::arrow::array::{Array, AsArray};
 
+use super::super::super::refusal::not_here;
 use super::super::doubles::double;
 use super::document::{Kind, parse, quoted};
 use crate::warehouse::values::value_at;
@@ -91,14 +92,20 @@ fn plain(value: &Value, target: Target) -> Result<String, String> {
             (if *x > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" }).to_owned()
         }
         Value::Float64(x) if target == Target::Text => double(*x)?,
-        Value::Float64(x) => format!("{:?}", x + 0.0),
+        Value::Float64(x) if x.fract() == 0.0 => {
+            return Err(not_here(format!("TO_JSON of the FLOAT64 {x} without a fraction")));
+        }
+        Value::Float64(x) => format!("{x:?}"),
         Value::String(text) => quoted(text),
         Value::Bytes(bytes) => format!("\"{}\"", STANDARD.encode(bytes)),
         Value::Date(day) => format!("\"{}\"", day.format("%Y-%m-%d")),
         Value::Time(time) => format!("\"{}\"", time.format("%H:%M:%S%.f")),
         Value::Datetime(moment) => format!("\"{}\"", moment.format("%Y-%m-%dT%H:%M:%S%.f")),
         Value::Timestamp(instant) => format!("\"{}\"", instant.format("%Y-%m-%dT%H:%M:%S%.fZ")),
-        Value::Json(text) => parse(text)?.written(Kind::Value)?,
+        Value::Json(text) => parse(text)?.written(match target {
+            Target::Text => Kind::Spelled,
+            Target::Value => Kind::Value,
+        })?,
         Value::Struct(_) | Value::Array(_) => String::new(),
     })
 }
