@@ -20,6 +20,7 @@ pub mod sample;
 pub mod serve;
 mod shown;
 pub mod state;
+pub mod store;
 pub mod validate;
 pub mod warehouse;
 pub mod webhook_key;

@@ -32,6 +32,7 @@ use crate::jobs::order::Setting;
 use crate::jobs::{Isolation, Launcher, ProcessLauncher, TaskLauncher};
 use crate::keys::FileKeys;
 use crate::state::SqliteState;
+use crate::store::Store;
 use crate::warehouse::{EmbeddedWarehouse, StateTable};
 use crate::{admin, events};
 
@@ -143,7 +144,7 @@ pub struct Settings {
 pub struct Node {
     app: Router,
     options: http::Options,
-    warehouse: Arc<EmbeddedWarehouse>,
+    warehouse: Arc<dyn Warehouse>,
     scheduler: scheduler::Context,
     trigger: trigger::State,
     launcher: Launcher,
@@ -153,8 +154,20 @@ pub struct Node {
 }
 
 impl Node {
-    /// Composes a node over a data folder that no other node serves.
+    /// Composes a node over a data folder that no other node serves, which keeps everything.
     pub fn open(settings: Settings) -> Result<Self, PortError> {
+        let lock = settings.data_dir.lock()?;
+        let store = Store::embedded(&settings.data_dir, &settings.clock)?;
+        Self::compose(settings, store, lock)
+    }
+
+    /// Composes a node whose state and tables are elsewhere; the folder keeps keys and what waits to be delivered.
+    pub fn over(settings: Settings, store: Store) -> Result<Self, PortError> {
+        let lock = settings.data_dir.lock()?;
+        Self::compose(settings, store, lock)
+    }
+
+    fn compose(settings: Settings, store: Store, lock: File) -> Result<Self, PortError> {
         let Settings {
             data_dir,
             configs,
@@ -168,9 +181,7 @@ impl Node {
             clock,
             chance,
         } = settings;
-        let lock = data_dir.lock()?;
-        let state = Arc::new(SqliteState::open(data_dir.db()?, clock.clone())?);
-        let warehouse = Arc::new(data_dir.warehouse(&clock)?);
+        let Store { tenants, ledger, runs, schedules, slots, warehouse } = store;
         let key_service = Arc::new(FileKeys::open(&data_dir.path().join("key"), chance.clone())?);
         let onboard = onboard::Config::new(configs.plans).deny_sources(&configs.templates);
         let templates = Arc::new(configs.templates);
@@ -181,7 +192,7 @@ impl Node {
             Isolation::Tasks => {
                 let job = pipeline::Context {
                     warehouse: warehouse.clone(),
-                    runs: state.clone(),
+                    runs: runs.clone(),
                     events: publisher.clone(),
                     catalog: Arc::clone(&templates),
                     roots: Arc::new(roots),
@@ -203,8 +214,8 @@ impl Node {
             }
         };
         let gate = Gate {
-            ledger: state.clone(),
-            runs: state.clone(),
+            ledger: ledger.clone(),
+            runs,
             jobs: launcher.port(),
             templates,
             clock: clock.clone(),
@@ -213,8 +224,8 @@ impl Node {
         };
         let operators = admin::operators(&admin_key);
         let onboard = onboard::State {
-            tenants: state.clone(),
-            ledger: state.clone(),
+            tenants: tenants.clone(),
+            ledger,
             warehouse: warehouse.clone(),
             key_service,
             webhook_key,
@@ -225,16 +236,16 @@ impl Node {
         };
         let trigger = trigger::State {
             gate: gate.clone(),
-            keyring: Arc::new(Keyring::new(state.clone(), clock.clone())),
-            schedules: state.clone(),
-            slots: state.clone(),
+            keyring: Arc::new(Keyring::new(tenants, clock.clone())),
+            schedules: schedules.clone(),
+            slots: slots.clone(),
             pushers: operators.clone(),
         };
         let context = scheduler::Context {
             gate,
             warehouse: warehouse.clone(),
-            schedules: state.clone(),
-            slots: state,
+            schedules,
+            slots,
             events: publisher,
         };
         let scheduler = scheduler::State {

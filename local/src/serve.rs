@@ -13,6 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Logging;
 use crate::jobs::{Isolation, Program};
 use crate::node::{DataDir, Node, Settings};
+#[cfg(feature = "gcp")]
+use crate::store::Store;
 use crate::{admin, configs, webhook_key};
 
 /// What the command is told.
@@ -47,6 +49,13 @@ pub struct Args {
     /// Run each execution in a process of its own
     #[arg(long)]
     pub isolate: bool,
+    /// Keep state and tables on a BigQuery emulator, such as http://127.0.0.1:9050, or on BigQuery itself; keys stay
+    /// in the data folder, whose own tables `query` and `load` go on to read. Needs a build with `--features gcp`
+    #[arg(long, value_name = "URL", conflicts_with = "isolate")]
+    pub bigquery_endpoint: Option<String>,
+    /// The project of the datasets there
+    #[arg(long, value_name = "PROJECT", default_value = "local", requires = "bigquery_endpoint")]
+    pub bigquery_project: String,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -60,7 +69,7 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
     } else {
         Isolation::Tasks
     };
-    let node = Node::open(Settings {
+    let settings = Settings {
         data_dir,
         configs: configs::read(args.configs.as_deref())?,
         roots: Roots::parse(&args.source_root)?,
@@ -72,7 +81,11 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
         max_running: args.max_running,
         clock,
         chance,
-    })?;
+    };
+    let node = match &args.bigquery_endpoint {
+        None => Node::open(settings)?,
+        Some(endpoint) => over_bigquery(settings, endpoint, &args.bigquery_project).await?,
+    };
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
             format!("port {} cannot be listened on; give another with --port", args.port)
@@ -80,7 +93,8 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
     if made {
         println!("admin key, shown this once (kept in the data folder): {}", admin_key.expose());
     }
-    println!("headgate serves http://{} over {}", listener.local_addr()?, args.data_dir.display());
+    let place = args.bigquery_endpoint.unwrap_or_else(|| args.data_dir.display().to_string());
+    println!("headgate serves http://{} over {place}", listener.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shutdown = async move {
@@ -92,6 +106,23 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
     };
     node.serve(listener, shutdown).await?;
     Ok(())
+}
+
+#[cfg(feature = "gcp")]
+async fn over_bigquery(settings: Settings, endpoint: &str, project: &str) -> anyhow::Result<Node> {
+    let Settings { clock, chance, .. } = &settings;
+    let store = Store::bigquery(endpoint, project, clock, chance).await.with_context(|| {
+        format!("the BigQuery endpoint {endpoint}; is it there, and is its project {project}?")
+    })?;
+    Ok(Node::over(settings, store)?)
+}
+
+#[cfg(not(feature = "gcp"))]
+async fn over_bigquery(_: Settings, endpoint: &str, project: &str) -> anyhow::Result<Node> {
+    anyhow::bail!(
+        "this build has no adapter of BigQuery; run \
+         cargo run --features gcp -- serve --bigquery-endpoint {endpoint} --bigquery-project {project}"
+    )
 }
 
 /// How a child process is started: as this program over the same folder, logging as this process does.

@@ -5,7 +5,8 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 /// The way out of every refusal.
-const WAY_OUT: &str = "run the statement against a BigQuery emulator or BigQuery itself";
+const WAY_OUT: &str =
+    "headgate serve --bigquery-endpoint URL runs it on a BigQuery emulator or on BigQuery itself";
 
 fn place(span: Span) -> String {
     if span.start.line == 0 {
