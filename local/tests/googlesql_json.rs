@@ -120,6 +120,18 @@ async fn values_are_taken_from_json() {
             r#"["9007199254740993","123.56","1","\"Infinity\""]"#,
         ),
         (
+            r#"SELECT LAX_BOOL(JSON 'true'), LAX_BOOL(JSON '"TRUE"'), LAX_BOOL(JSON '"true "'), LAX_BOOL(JSON '"foo"'), LAX_BOOL(JSON '10'), LAX_BOOL(JSON '0.0'), LAX_BOOL(JSON '-1.1'), LAX_BOOL(JSON 'null')"#,
+            "[true,true,null,null,true,false,true,null]",
+        ),
+        (
+            r#"SELECT LAX_INT64(JSON '10'), LAX_INT64(JSON 'true'), LAX_INT64(JSON '1.1'), LAX_INT64(JSON '"10"'), LAX_INT64(JSON '"1.1"'), LAX_INT64(JSON '"foo"'), LAX_INT64(JSON '1e100'), LAX_INT64(JSON '[1]')"#,
+            "[10,1,1,10,1,null,null,null]",
+        ),
+        (
+            r#"SELECT LAX_FLOAT64(JSON '9.8'), LAX_FLOAT64(JSON '9'), LAX_FLOAT64(JSON 'true'), LAX_FLOAT64(JSON '"1.1e2"'), LAX_FLOAT64(JSON '"+1.5"'), LAX_FLOAT64(JSON '"foo"'), LAX_STRING(JSON '"purple"'), LAX_STRING(JSON 'false'), LAX_STRING(JSON '10'), LAX_STRING(JSON '1.5'), LAX_STRING(JSON '[1]')"#,
+            r#"[9.8,9.0,null,110.0,1.5,null,"purple","false","10","1.5",null]"#,
+        ),
+        (
             "SELECT STRING_AGG(JSON_VALUE(x), ',' ORDER BY JSON_VALUE(x)), SUM(SAFE_CAST(JSON_VALUE(x) AS FLOAT64)) FROM d.t, UNNEST(JSON_QUERY_ARRAY(j, '$.a')) AS x",
             r#"["1,2.5,t",3.5]"#,
         ),
@@ -145,6 +157,8 @@ async fn values_are_taken_from_json() {
         &folder,
         &[
             ("SELECT INT64(JSON '10.1')", "not an INT64"),
+            ("SELECT LAX_STRING(JSON '1.0')", "the JSON number 1.0"),
+            (r#"SELECT LAX_INT64(JSON '"1.1e2"')"#, "LAX_INT64 of 1.1e2"),
             ("SELECT STRING(JSON 'null')", "not a string"),
             ("SELECT PARSE_JSON('{a}')", "not JSON from byte 1"),
             ("SELECT JSON '{a}'", "not JSON from byte 1 on at 1:13"),

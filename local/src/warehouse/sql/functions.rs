@@ -83,6 +83,7 @@ const FAMILIES: &[&[Overload]] = &[
     parsing::OVERLOADS,
     arrays::OVERLOADS,
     json::OVERLOADS,
+    json::lax::OVERLOADS,
     clock::OVERLOADS,
     formats::OVERLOADS,
     octets::OVERLOADS,

@@ -21,6 +21,7 @@ use path::{Step, Unread};
 
 mod document;
 mod encode;
+pub(super) mod lax;
 mod path;
 
 const J: &[DataType] = &[Json];
