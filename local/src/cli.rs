@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use common::clock::Clock;
 use common::telemetry;
 
+use crate::store::Opens;
 use crate::validate::Style;
 use crate::{demo, execute, serve, validate};
 
@@ -75,8 +76,8 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked.
-    pub async fn run(self) -> ExitCode {
+    /// Does what was asked; `opens` brings BigQuery, in a build that has it.
+    pub async fn run(self, opens: Option<Opens>) -> ExitCode {
         let command = self.command.unwrap_or_else(|| Command::Demo(demo::Args::default()));
         let logging = Logging::of(&command, self.log, self.log_format);
         if let Err(error) = logging.start() {
@@ -84,7 +85,9 @@ impl Cli {
         }
         let done = match command {
             Command::Demo(args) => demo::run(&args).await.map(passed),
-            Command::Serve(args) => serve::run(args, &logging).await.map(|()| ExitCode::SUCCESS),
+            Command::Serve(args) => {
+                serve::run(args, &logging, opens).await.map(|()| ExitCode::SUCCESS)
+            }
             Command::Execute(args) => Ok(execute::run(&args).await.code().into()),
             Command::Query(args) => data::query(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Load(args) => data::load(&args).await.map(|()| ExitCode::SUCCESS),

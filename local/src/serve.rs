@@ -13,8 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Logging;
 use crate::jobs::{Isolation, Program};
 use crate::node::{DataDir, Node, Settings};
-#[cfg(feature = "gcp")]
-use crate::store::Store;
+use crate::store::{Elsewhere, Opens};
 use crate::{admin, configs, webhook_key};
 
 /// What the command is told.
@@ -49,7 +48,7 @@ pub struct Args {
     /// Run each execution in a process of its own
     #[arg(long)]
     pub isolate: bool,
-    /// Keep state and tables on a BigQuery emulator, such as http://127.0.0.1:9050, or on BigQuery itself; keys stay
+    /// Keep state and tables on a BigQuery emulator, such as `http://127.0.0.1:9050`, or on BigQuery itself; keys stay
     /// in the data folder, whose own tables `query` and `load` go on to read. Needs a build with `--features gcp`
     #[arg(long, value_name = "URL", conflicts_with = "isolate")]
     pub bigquery_endpoint: Option<String>,
@@ -59,7 +58,7 @@ pub struct Args {
 }
 
 /// Serves until SIGTERM or Ctrl-C.
-pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
+pub async fn run(args: Args, logging: &Logging, opens: Option<Opens>) -> anyhow::Result<()> {
     let (clock, chance) = (Clock::system(), Chance::system());
     let data_dir = DataDir::open(&args.data_dir)?;
     let (admin_key, made) = admin_key(args.admin_key, &data_dir, &chance)?;
@@ -84,7 +83,7 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
     };
     let node = match &args.bigquery_endpoint {
         None => Node::open(settings)?,
-        Some(endpoint) => over_bigquery(settings, endpoint, &args.bigquery_project).await?,
+        Some(endpoint) => over_bigquery(settings, endpoint, &args.bigquery_project, opens).await?,
     };
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.with_context(|| {
@@ -108,21 +107,32 @@ pub async fn run(args: Args, logging: &Logging) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[cfg(feature = "gcp")]
-async fn over_bigquery(settings: Settings, endpoint: &str, project: &str) -> anyhow::Result<Node> {
-    let Settings { clock, chance, .. } = &settings;
-    let store = Store::bigquery(endpoint, project, clock, chance).await.with_context(|| {
-        format!("the BigQuery endpoint {endpoint}; is it there, and is its project {project}?")
+/// A node whose state and tables are on BigQuery.
+async fn over_bigquery(
+    settings: Settings,
+    endpoint: &str,
+    project: &str,
+    opens: Option<Opens>,
+) -> anyhow::Result<Node> {
+    let opens = opens.with_context(|| {
+        format!(
+            "this build has no adapter of BigQuery; run cargo run --features gcp -- serve \
+             --bigquery-endpoint {endpoint} --bigquery-project {project}"
+        )
+    })?;
+    let elsewhere = Elsewhere {
+        settings: common::settings::BigQuery {
+            project: project.to_owned(),
+            location: "US".to_owned(),
+            endpoint: Some(endpoint.to_owned()),
+        },
+        clock: settings.clock.clone(),
+        chance: settings.chance.clone(),
+    };
+    let store = opens(elsewhere).await.with_context(|| {
+        format!("BigQuery at {endpoint}; is it there, and is {project} its project?")
     })?;
     Ok(Node::over(settings, store)?)
-}
-
-#[cfg(not(feature = "gcp"))]
-async fn over_bigquery(_: Settings, endpoint: &str, project: &str) -> anyhow::Result<Node> {
-    anyhow::bail!(
-        "this build has no adapter of BigQuery; run \
-         cargo run --features gcp -- serve --bigquery-endpoint {endpoint} --bigquery-project {project}"
-    )
 }
 
 /// How a child process is started: as this program over the same folder, logging as this process does.

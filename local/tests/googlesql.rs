@@ -69,7 +69,7 @@ async fn answers_are_googlesqls() {
         // NULLs and logic.
         (
             "SELECT NULL IS NULL, 1 IN (2, NULL), 1 NOT IN (2, NULL), 1 IN (1, NULL)",
-            "[null,true,null,null,true]",
+            "[true,null,null,true]",
         ),
         (
             "SELECT IF(NULL, 1, 2), IFNULL(NULL, 3), COALESCE(NULL, NULL, 4), NULLIF(5, 5), CASE 1 WHEN 2 THEN 'a' ELSE 'b' END",

@@ -105,6 +105,16 @@ impl BigQueryEmulator {
         panic!("the BigQuery emulator does not answer:\n{log}");
     }
 
+    /// The adapter over it.
+    pub async fn warehouse(&self) -> common::gcp::bigquery::BigQuery {
+        use common::gcp::bigquery::{BigQuery, Client, Place};
+        let access = common::gcp::Access::new(Some(&self.url)).expect("an endpoint");
+        let (project, location) = ("local".to_owned(), "US".to_owned());
+        let place = Place { project, location, service: "test" };
+        let chance = common::clock::Chance::system();
+        BigQuery::new(Client::connect(&access, place, chance).await.expect("a client"))
+    }
+
     /// Where the file of a `gs://` URI lies.
     pub fn file(&self, uri: &str) -> PathBuf {
         let name = uri.strip_prefix("gs://").expect("a URI of Cloud Storage");

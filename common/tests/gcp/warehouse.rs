@@ -12,7 +12,6 @@ use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
 use crate::judges::{BigQueryEmulator, http};
-use crate::state::client;
 
 mod files;
 mod jobs;
@@ -27,7 +26,7 @@ async fn emulator() -> &'static BigQueryEmulator {
 
 /// The warehouse of the shared emulator: each test has a dataset of its own.
 async fn warehouse() -> BigQuery {
-    BigQuery::new(client(&emulator().await.url).await)
+    emulator().await.warehouse().await
 }
 
 macro_rules! keeps {

@@ -11,9 +11,9 @@ const LONGEST_MAIN: usize = 40;
 const DOMAIN: [&str; 8] =
     ["tenant", "plan", "api_key", "quota", "run", "schedule", "pipeline", "submit"];
 
-/// Only a function's `main.rs` names the Google adapters; they are composed there and nowhere else.
+/// Only a program's `main.rs` names the Google adapters; they are composed there and nowhere else.
 pub(crate) fn google_adapters(path: &str, text: &str) -> Vec<Finding> {
-    if !is_rust(path) || is_main_of_function(path) || is_gcp(path) {
+    if !is_rust(path) || is_main(path) || is_gcp(path) {
         return Vec::new();
     }
     let direct =
@@ -28,7 +28,7 @@ pub(crate) fn google_adapters(path: &str, text: &str) -> Vec<Finding> {
         statement.trim_start().starts_with("use common::{") && words(statement).any(|w| w == "gcp")
     });
     let lines = direct.chain(grouped.map(|(line, _)| line));
-    lines.map(|line| (line, "only functions/*/src/main.rs names common::gcp".into())).collect()
+    lines.map(|line| (line, "only a main.rs names common::gcp".into())).collect()
 }
 
 /// Only the Google adapters name Google's client crates.
@@ -151,6 +151,10 @@ fn is_gcp(path: &str) -> bool {
     path == "common/src/gcp.rs"
         || path.starts_with("common/src/gcp/")
         || path.starts_with("common/tests/")
+}
+
+fn is_main(path: &str) -> bool {
+    is_main_of_function(path) || path == "local/src/main.rs"
 }
 
 fn is_main_of_function(path: &str) -> bool {

@@ -7,9 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use common::clock::Chance;
-use common::gcp::Access;
-use common::gcp::bigquery::{BigQuery, Client, Place};
 use common::port::PortError;
 use common::warehouse::{
     Column, DatasetName, Format, Load, Query, Rows, Value, Warehouse, WriteMode,
@@ -56,7 +53,7 @@ async fn answers_agree_with_another_implementation() {
         STATEMENTS.iter().flat_map(|file| split(file)).chain(generated::statements()).collect();
     let ours = support::folder(&["billing", "ctl", "export"]).await;
     let emulator = judges::BigQueryEmulator::start().await;
-    let theirs = BigQuery::new(client(&emulator.url).await);
+    let theirs = emulator.warehouse().await;
     fill(&ours, &emulator, &theirs).await;
 
     let asked = futures::stream::iter(&statements).map(async |statement| {
@@ -101,14 +98,8 @@ async fn answers_agree_with_another_implementation() {
     assert!(equal >= EQUAL, "{equal} equal, fewer than {EQUAL}");
 }
 
-async fn client(url: &str) -> Client {
-    let access = Access::new(Some(url)).unwrap();
-    let place = Place { project: "local".to_owned(), location: "US".to_owned(), service: "test" };
-    Client::connect(&access, place, Chance::system()).await.unwrap()
-}
-
 /// Loads the same files into both.
-async fn fill(ours: &support::Folder, emulator: &judges::BigQueryEmulator, theirs: &BigQuery) {
+async fn fill(ours: &support::Folder, emulator: &judges::BigQueryEmulator, theirs: &dyn Warehouse) {
     let cases: Json = serde_json::from_str(include_str!("../googlesql/cases.json")).unwrap();
     let mut tables: Vec<(String, String, String)> = Vec::new();
     for (name, table) in cases["tables"].as_object().unwrap() {
@@ -182,9 +173,10 @@ fn judge(
                 mine.sort();
                 other.sort();
             }
-            match mine == other {
-                true => Verdict::Equal,
-                false => Verdict::Differ(format!("rows {mine:?}\n    not  {other:?}")),
+            if mine == other {
+                Verdict::Equal
+            } else {
+                Verdict::Differ(format!("rows {mine:?}\n    not  {other:?}"))
             }
         }
     }

@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use common::clock::Chance;
-use common::gcp::Access;
-use common::gcp::bigquery::{BigQuery, Client, Place};
 use common::warehouse::{Query, Value, Warehouse};
 use serde_json::json;
 
@@ -19,7 +16,7 @@ const TEMPLATE: &str = r#"description: "A subquery over a table that reads the r
 steps:
   - id: numbers
     type: sql
-    sql: |
+    query: |
       WITH n AS (SELECT x FROM UNNEST([10, 20, 30]) AS x)
       SELECT x, (SELECT COUNT(*) FROM n AS below WHERE below.x <= n.x) AS at FROM n
     target:
@@ -63,15 +60,12 @@ async fn what_is_refused_here_runs_on_an_emulator() {
     assert_eq!(server.usage(&tenant).await["pipelines_run_today"], 1);
     server.terminate(Duration::from_secs(10)).await;
 
-    let access = Access::new(Some(&emulator.url)).unwrap();
-    let place = Place { project: "local".to_owned(), location: "US".to_owned(), service: "test" };
-    let client = Client::connect(&access, place, Chance::system()).await.unwrap();
     let query = Query {
         sql: "SELECT x, at FROM acme.numbered ORDER BY x".to_owned(),
         params: std::collections::BTreeMap::new(),
         default_dataset: None,
     };
-    let rows = BigQuery::new(client).query(&query, None).await.unwrap().rows;
+    let rows = emulator.warehouse().await.query(&query, None).await.unwrap().rows;
     let row = |x, at| vec![Value::Int64(x), Value::Int64(at)];
     assert_eq!(rows, [row(10, 1), row(20, 2), row(30, 3)]);
 

@@ -143,10 +143,14 @@ fn joined(left: From, right: From, kind: JoinType, on: Expr) -> Result<From, Por
     let plan = padded(plan, kind, left_width)?;
     let (mut lefts, mut rights) = (left.ranges, right.ranges);
     if matches!(kind, JoinType::Right | JoinType::Full) {
-        lefts.iter_mut().for_each(|range| range.padded = true);
+        for range in &mut lefts {
+            range.padded = true;
+        }
     }
     if matches!(kind, JoinType::Left | JoinType::Full) {
-        rights.iter_mut().for_each(|range| range.padded = true);
+        for range in &mut rights {
+            range.padded = true;
+        }
     }
     Ok(both(plan, lefts, left.merged, rights, &right.merged))
 }

@@ -239,7 +239,7 @@ impl Binder<'_> {
             let inner = |c: &&datafusion::common::Column| {
                 sources.iter().any(|s| s.element == c.name || s.offset == c.name)
             };
-            if typed.expr.column_refs().iter().any(|c| inner(&c)) {
+            if typed.expr.column_refs().iter().any(inner) {
                 let message = "an element of UNNEST beside an aggregate is not aggregated";
                 return Err(invalid(message, span));
             }
@@ -303,10 +303,11 @@ fn output(
 ) -> Result<Typed, PortError> {
     let named = || items.iter().map(|i| (i.name.clone().unwrap_or_default(), i.value.clone()));
     match (items, select.value_table_mode, term) {
-        (_, Some(ast::ValueTableMode::AsStruct), _) => Ok(record(named().collect())),
         ([only], None, _) => Ok(only.value.clone()),
         // EXISTS asks for no value, but all of the list must mean something.
-        (_, None, Term::Exists) => Ok(record(named().collect())),
+        (_, Some(ast::ValueTableMode::AsStruct), _) | (_, None, Term::Exists) => {
+            Ok(record(named().collect()))
+        }
         (_, None, _) => Err(invalid("a subquery as a value has one column", span)),
         (_, Some(_), _) => Err(unsupported("SELECT AS VALUE", span)),
     }
