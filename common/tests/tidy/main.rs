@@ -73,7 +73,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ),
     ("google adapters", "functions/trigger/src/lib.rs", "use common::gcp;\n"),
     ("google adapters", "functions/trigger/src/lib.rs", "use common::{\n    gcp, plan\n};\n"),
-    ("google adapters", "local/src/main.rs", "fn main() { common::gcp::start() }\n"),
+    ("google adapters", "local/src/serve.rs", "fn main() { common::gcp::start() }\n"),
     ("google adapters", "common/src/submit.rs", "use crate::gcp::kms;\n"),
     ("google clients", "functions/trigger/src/main.rs", "use google_cloud_auth::credentials;\n"),
     ("google clients", "common/src/keys.rs", "use google_cloud_kms_v1::client;\n"),
