@@ -34,6 +34,7 @@ generate:
     UPDATE=1 cargo test -p common --test templates the_committed_schema
     UPDATE=1 cargo test -p local --lib the_shipped_sample
     UPDATE=1 cargo test -p local --test openapi
+    UPDATE=1 cargo test -p local --test googlesql_reference
 
 # Known vulnerabilities in dependencies; fetches the advisory database.
 advisories:

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::clock::Clock;
 use common::warehouse::{DatasetName, JobId, JobOptions, Query, Target, Warehouse, WriteMode};
-use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use local::db::Db;
 use local::warehouse::EmbeddedWarehouse;
 
@@ -122,7 +122,8 @@ async fn main() {
     println!("a million rows are made");
     write(&warehouse, ROWS, "bench.costs").await;
     write(&warehouse, PROJECTS, "bench.projects").await;
-    let plain = SessionContext::new();
+    // One partition, as the warehouse has it.
+    let plain = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     for table in ["costs", "projects"] {
         let folder = dir.path().join("tables/bench").join(table);
         let folder = folder.to_str().unwrap();

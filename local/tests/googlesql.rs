@@ -236,7 +236,7 @@ async fn what_is_wrong_or_unknown_is_refused_by_name_and_place() {
         ("SELECT id, COUNT(*) FROM d.t", "id is neither grouped nor aggregated"),
         ("SELECT (SELECT value FROM UNNEST(labels)) FROM d.t", "more than one row"),
         (
-            "SELECT a.id FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b WHERE b.id = a.id)",
+            "SELECT a.id FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b WHERE b.id = a.id) OR FALSE",
             "a.id",
         ),
         ("SELECT 1 IS DISTINCT FROM 2 OR TRUE", "needs parentheses"),

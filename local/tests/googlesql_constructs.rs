@@ -169,3 +169,27 @@ async fn values_are_collected_in_order() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn where_keeps_rows_by_what_other_rows_are() {
+    answered(&[
+        ("SELECT id FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b WHERE b.v = a.v AND b.id != a.id) ORDER BY id", &["[1]", "[4]"]),
+        ("SELECT id FROM d.t AS a WHERE NOT EXISTS (SELECT 1 FROM d.t AS b WHERE b.v = a.v AND b.id != a.id) ORDER BY id", &["[2]", "[3]"]),
+        ("SELECT id FROM d.t AS a WHERE id < 4 AND (NOT EXISTS (SELECT x.id FROM d.t AS x WHERE x.g = a.g AND x.id < a.id)) ORDER BY id", &["[1]", "[2]"]),
+        ("SELECT id FROM d.t AS a WHERE v IN (SELECT b.v FROM d.t AS b WHERE b.id > a.id) ORDER BY id", &["[1]"]),
+        ("SELECT id FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b, UNNEST(b.labels) AS l WHERE l.value = 'core' AND b.g = a.g) ORDER BY id", &["[1]", "[3]"]),
+        ("SELECT COUNT(*) FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b WHERE a.id = 1)", &["[1]"]),
+        ("SELECT COUNT(*) FROM d.t AS a WHERE NOT EXISTS (SELECT 1 FROM d.t AS b WHERE b.v > a.v OR a.v IS NULL)", &["[1]"]),
+        // An aggregate makes a row of none.
+        ("SELECT COUNT(*) FROM d.t WHERE EXISTS (SELECT COUNT(*) FROM d.t WHERE FALSE)", &["[4]"]),
+    ])
+    .await;
+    refused(&[
+        ("SELECT id FROM d.t AS a WHERE v NOT IN (SELECT b.v FROM d.t AS b WHERE b.id > a.id)", "reads a.id of the query around it"),
+        ("SELECT id FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b WHERE b.id = a.id) OR id = 1", "reads a.id of the query around it"),
+        ("SELECT id FROM d.t AS a WHERE EXISTS (SELECT COUNT(*) FROM d.t AS b WHERE b.id = a.id)", "reads a.id of the query around it"),
+        ("SELECT id FROM d.t AS a WHERE EXISTS (SELECT 1 FROM d.t AS b WHERE b.nosuch = a.id)", "b has no column nosuch"),
+        ("SELECT id FROM d.t AS a WHERE v IN (SELECT b.v, 1 FROM d.t AS b WHERE b.id > a.id)", "one column"),
+    ])
+    .await;
+}

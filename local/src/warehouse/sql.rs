@@ -40,6 +40,7 @@ mod run;
 mod scope;
 mod segment;
 mod select;
+mod semijoin;
 mod sets;
 mod shards;
 mod subquery;

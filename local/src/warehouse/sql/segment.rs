@@ -32,7 +32,8 @@ mod shape;
 
 pub(super) use laid::offsets;
 
-use shape::{Written, shape};
+use shape::Written;
+pub(super) use shape::shape;
 
 /// What becomes of a row's result rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,9 +37,7 @@ impl Binder<'_> {
         refuse_extras(select, false, span)?;
         let (mut plan, scope) = self.from(&select.from, outer)?;
         if let Some(condition) = &select.selection {
-            let span = self.at(condition);
-            let condition = self.expr(condition, &scope.plain("WHERE"))?;
-            plan = filter(plan, condition.coerce(&DataType::Bool, span)?.expr)?;
+            plan = self.where_true(plan, condition, &scope)?;
         }
         self.check_windows(&select.named_window, &scope)?;
         let windows = Some(&select.named_window[..]);

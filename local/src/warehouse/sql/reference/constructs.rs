@@ -181,6 +181,10 @@ pub const ANSWERED: &[Chapter] = &[
                 "SELECT (SELECT MAX(cost) FROM billing.export), EXISTS(SELECT 1 FROM ctl.runs), ARRAY(SELECT run_id FROM ctl.runs)",
             ),
             shown(
+                "EXISTS, NOT EXISTS and IN over tables that read the row around them, as parts of WHERE",
+                "SELECT run_id FROM ctl.runs AS a WHERE EXISTS (SELECT 1 FROM ctl.runs AS b WHERE b.tenant = a.tenant AND b.run_id != a.run_id)",
+            ),
+            shown(
                 "over a row's arrays: filter, JOIN, GROUP BY, DISTINCT, ORDER BY, LIMIT",
                 "SELECT cost + (SELECT COALESCE(SUM(c.amount), 0) FROM UNNEST(credits) AS c WHERE c.amount < 0) AS net FROM billing.export",
             ),
@@ -192,7 +196,7 @@ pub const ANSWERED: &[Chapter] = &[
 pub const REFUSED: &[(Construct, &str)] = &[
     (
         shown(
-            "a subquery over tables that reads the row around it; write a JOIN",
+            "any other subquery over tables that reads the row around it; write a JOIN",
             "SELECT (SELECT COUNT(*) FROM ctl.runs AS b WHERE b.tenant = a.tenant) FROM ctl.runs AS a",
         ),
         "a subquery over tables that reads a.tenant of the query around it",

@@ -9,7 +9,7 @@ use super::super::scope::Place;
 use super::super::select::has_extras;
 
 /// An array in FROM as written.
-pub(super) struct Written<'q> {
+pub(in super::super) struct Written<'q> {
     pub(super) array: ast::Expr,
     pub(super) alias: Option<String>,
     pub(super) offset: Option<String>,
@@ -17,7 +17,7 @@ pub(super) struct Written<'q> {
 }
 
 /// The SELECT of a subquery whose FROM names arrays alone, and these.
-pub(super) fn shape<'q>(
+pub(in super::super) fn shape<'q>(
     query: &'q ast::Query,
     place: &Place<'_>,
 ) -> Option<(&'q ast::Select, Vec<Written<'q>>)> {
