@@ -29,7 +29,7 @@ simulate seeds="20000":
 overhead *args:
     cargo bench -p local --bench overhead {{ args }}
 
-# Writes the generated files anew: the template schema, the sample export, the OpenAPI document.
+# Writes the generated files anew: the template schema, the sample export, the OpenAPI document, the list of the embedded SQL.
 generate:
     UPDATE=1 cargo test -p common --test templates the_committed_schema
     UPDATE=1 cargo test -p local --lib the_shipped_sample
