@@ -193,3 +193,23 @@ async fn where_keeps_rows_by_what_other_rows_are() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn distinct_values_are_added_once() {
+    answered(&[
+        ("SELECT SUM(DISTINCT v), AVG(DISTINCT v), SUM(DISTINCT f), LOGICAL_OR(DISTINCT v > 5) FROM d.t", &["[30,15.0,0.5,true]"]),
+        ("SELECT g, SUM(DISTINCT v) FROM d.t GROUP BY g ORDER BY g", &["[null,10]", "[\"a\",20]", "[\"b\",10]"]),
+        ("SELECT SUM(DISTINCT v), AVG(DISTINCT CAST(v AS NUMERIC)) FROM d.t WHERE FALSE", &["[null,null]"]),
+        ("SELECT (SELECT SUM(DISTINCT x) FROM UNNEST([2, 2, 5]) AS x)", &["[7]"]),
+    ])
+    .await;
+    refused(&[
+        (
+            "SELECT SUM(DISTINCT x) FROM UNNEST([9223372036854775807, 1]) AS x",
+            "INT64 overflow in SUM",
+        ),
+        ("SELECT COUNTIF(DISTINCT v > 1) FROM d.t", "COUNTIF(DISTINCT …) at 1:8"),
+        ("SELECT SUM(DISTINCT v) OVER () FROM d.t", "SUM(DISTINCT …)"),
+    ])
+    .await;
+}

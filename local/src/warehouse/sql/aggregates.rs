@@ -31,6 +31,8 @@ pub(crate) enum AggregateKind {
     CountDistinct,
     Sum,
     Avg,
+    SumDistinct,
+    AvgDistinct,
     Min,
     Max,
     AnyValue,
@@ -41,7 +43,7 @@ pub(crate) enum AggregateKind {
 }
 
 impl AggregateKind {
-    /// The function of this GoogleSQL name; COUNT with DISTINCT is a kind of its own.
+    /// The function of this GoogleSQL name; with DISTINCT some are a kind of their own.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "COUNT" => Self::Count,
@@ -58,18 +60,39 @@ impl AggregateKind {
         })
     }
 
+    /// The same over each value once; `None` where that is not here.
+    pub(crate) fn distinct(self) -> Option<Self> {
+        match self {
+            Self::Count | Self::CountDistinct => Some(Self::CountDistinct),
+            Self::Sum | Self::SumDistinct => Some(Self::SumDistinct),
+            Self::Avg | Self::AvgDistinct => Some(Self::AvgDistinct),
+            // Repeating a value changes none of these.
+            Self::Min | Self::Max | Self::LogicalAnd | Self::LogicalOr => Some(self),
+            Self::CountIf | Self::AnyValue | Self::Single => None,
+        }
+    }
+
     /// The result's type over values of `arg`; `None` where there is no such signature.
     pub(crate) fn result(self, arg: &DataType) -> Option<DataType> {
         use DataType::{Array, Bool, Float64, Int64, Json, Numeric, Struct};
         match (self, arg) {
             (Self::CountDistinct | Self::Min | Self::Max, Struct(_) | Array(_) | Json) => None,
             (Self::Count | Self::CountDistinct, _) | (Self::CountIf, Bool) => Some(Int64),
-            (Self::Avg, Int64 | Float64) => Some(Float64),
-            (Self::Sum, Int64 | Float64 | Numeric)
-            | (Self::Avg, Numeric)
+            (Self::Avg | Self::AvgDistinct, Int64 | Float64) => Some(Float64),
+            (Self::Sum | Self::SumDistinct, Int64 | Float64 | Numeric)
+            | (Self::Avg | Self::AvgDistinct, Numeric)
             | (Self::LogicalAnd | Self::LogicalOr, Bool)
             | (Self::Min | Self::Max | Self::AnyValue | Self::Single, _) => Some(arg.clone()),
-            (Self::CountIf | Self::Sum | Self::Avg | Self::LogicalAnd | Self::LogicalOr, _) => None,
+            (
+                Self::CountIf
+                | Self::Sum
+                | Self::Avg
+                | Self::SumDistinct
+                | Self::AvgDistinct
+                | Self::LogicalAnd
+                | Self::LogicalOr,
+                _,
+            ) => None,
         }
     }
 
@@ -94,7 +117,9 @@ impl AggregateKind {
     pub(crate) fn accumulator(self, arg: &DataType) -> Box<dyn Accumulator> {
         match self {
             Self::Sum | Self::Avg => total::accumulator(self == Self::Avg, arg),
-            Self::CountDistinct => Box::new(distinct::Distinct::new(arg)),
+            Self::CountDistinct => Box::new(distinct::Distinct::new(arg, None)),
+            Self::SumDistinct => Box::new(distinct::Distinct::new(arg, Some(Self::Sum))),
+            Self::AvgDistinct => Box::new(distinct::Distinct::new(arg, Some(Self::Avg))),
             Self::Count => Box::new(Counter { count: 0, only_true: false }),
             Self::CountIf => Box::new(Counter { count: 0, only_true: true }),
             // FALSE sorts below TRUE.
@@ -108,7 +133,9 @@ impl AggregateKind {
     fn state(self, arg: &DataType) -> Vec<ArrowType> {
         match self {
             Self::Sum | Self::Avg => vec![ArrowType::Utf8, ArrowType::Int64],
-            Self::CountDistinct => vec![ArrowType::new_list(arrow_type(arg), true)],
+            Self::CountDistinct | Self::SumDistinct | Self::AvgDistinct => {
+                vec![ArrowType::new_list(arrow_type(arg), true)]
+            }
             Self::Count | Self::CountIf => vec![ArrowType::Int64],
             Self::LogicalAnd | Self::LogicalOr | Self::Min | Self::Max => vec![arrow_type(arg)],
             Self::AnyValue | Self::Single => vec![arrow_type(arg), ArrowType::Int64],

@@ -247,12 +247,11 @@ impl Binder<'_> {
         if let (AggregateKind::Count, false, [FunctionArgExpr::Wildcard]) = (kind, distinct, args) {
             return Ok(Typed::computed(AggregateKind::count_rows(), DataType::Int64));
         }
-        let kind = match (kind, distinct) {
-            (kind, false) => kind,
-            (AggregateKind::Count, true) => AggregateKind::CountDistinct,
-            // Repeating a value changes none of these.
-            (AggregateKind::Min | AggregateKind::Max, true) => kind,
-            (_, true) => return Err(unsupported(format!("{called}(DISTINCT …)"), span)),
+        let kind = if distinct {
+            let what = || unsupported(format!("{called}(DISTINCT …)"), span);
+            kind.distinct().ok_or_else(what)?
+        } else {
+            kind
         };
         let [arg] = expressions(called, args, span)?[..] else {
             return Err(invalid(format!("{called} takes one value"), span));

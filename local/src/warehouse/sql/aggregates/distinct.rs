@@ -1,5 +1,6 @@
-//! COUNT(DISTINCT x): the set of values seen.
+//! Aggregates with DISTINCT: the set of values seen, counted or added up.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use common::warehouse::DataType;
@@ -9,6 +10,7 @@ use datafusion::logical_expr::Accumulator;
 use datafusion::scalar::ScalarValue;
 
 use super::super::functions::arithmetic::canonical;
+use super::AggregateKind;
 use crate::warehouse::values::arrow_type;
 
 /// The values seen, NULL left out.
@@ -16,12 +18,13 @@ use crate::warehouse::values::arrow_type;
 pub(super) struct Distinct {
     kind: DataType,
     seen: HashSet<ScalarValue>,
+    then: Option<AggregateKind>,
 }
 
 impl Distinct {
-    /// Over values of a type.
-    pub(super) fn new(kind: &DataType) -> Self {
-        Self { kind: kind.clone(), seen: HashSet::new() }
+    /// Over values of a type, which are counted, or go into an aggregate.
+    pub(super) fn new(kind: &DataType, then: Option<AggregateKind>) -> Self {
+        Self { kind: kind.clone(), seen: HashSet::new(), then }
     }
 }
 
@@ -40,6 +43,16 @@ impl Accumulator for Distinct {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
+        if let Some(then) = self.then {
+            let mut inner = then.accumulator(&self.kind);
+            if !self.seen.is_empty() {
+                // In one order, so that sums of doubles are the same each time.
+                let mut values: Vec<ScalarValue> = self.seen.iter().cloned().collect();
+                values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+                inner.update_batch(&[ScalarValue::iter_to_array(values)?])?;
+            }
+            return inner.evaluate();
+        }
         Ok(ScalarValue::Int64(Some(i64::try_from(self.seen.len()).unwrap_or(i64::MAX))))
     }
 

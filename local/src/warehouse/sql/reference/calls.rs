@@ -212,7 +212,7 @@ pub const AGGREGATES: &[Special] = &[
     ),
     special(
         "AVG",
-        "(INT64 or FLOAT64) → FLOAT64, (NUMERIC) → NUMERIC",
+        "([DISTINCT] INT64 or FLOAT64) → FLOAT64, (NUMERIC) → NUMERIC",
         "SELECT AVG(cost) FROM ctl.runs",
     ),
     special(
@@ -230,7 +230,11 @@ pub const AGGREGATES: &[Special] = &[
         "([DISTINCT] STRING [, STRING constant] [ORDER BY …] [LIMIT n]) → STRING",
         "SELECT STRING_AGG(run_id, '|' ORDER BY run_id) FROM ctl.runs",
     ),
-    special("SUM", "(T) → T of INT64, FLOAT64 and NUMERIC", "SELECT SUM(cost) FROM ctl.runs"),
+    special(
+        "SUM",
+        "([DISTINCT] T) → T of INT64, FLOAT64 and NUMERIC",
+        "SELECT SUM(cost) FROM ctl.runs",
+    ),
 ];
 
 /// Functions that need OVER; the aggregates but `ANY_VALUE` and those that make arrays or texts take it too.
