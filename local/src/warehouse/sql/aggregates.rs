@@ -63,12 +63,17 @@ impl AggregateKind {
     /// The same over each value once; `None` where that is not here.
     pub(crate) fn distinct(self) -> Option<Self> {
         match self {
-            Self::Count | Self::CountDistinct => Some(Self::CountDistinct),
-            Self::Sum | Self::SumDistinct => Some(Self::SumDistinct),
-            Self::Avg | Self::AvgDistinct => Some(Self::AvgDistinct),
+            Self::Count => Some(Self::CountDistinct),
+            Self::Sum => Some(Self::SumDistinct),
+            Self::Avg => Some(Self::AvgDistinct),
             // Repeating a value changes none of these.
             Self::Min | Self::Max | Self::LogicalAnd | Self::LogicalOr => Some(self),
-            Self::CountIf | Self::AnyValue | Self::Single => None,
+            Self::CountIf
+            | Self::CountDistinct
+            | Self::SumDistinct
+            | Self::AvgDistinct
+            | Self::AnyValue
+            | Self::Single => None,
         }
     }
 

@@ -153,7 +153,7 @@ impl Binder<'_> {
             ([alias], Ok(read)) if *alias == read => Ok(read),
             ([alias], Err(_)) => Ok(alias.clone()),
             _ => Err(invalid(
-                format!("GROUP BY {} is a column and an alias: use its ordinal", name.value),
+                format!("GROUP BY {} is of FROM and an alias: use its ordinal", name.value),
                 span,
             )),
         }

@@ -18,9 +18,10 @@ fn place(span: Span) -> String {
 /// How a row's refusal says that BigQuery may know better, in difference to GoogleSQL's own errors.
 const NOT_HERE: &str = "is not supported by the embedded warehouse";
 
-/// The refusal of a row whose answer is not known to be exact.
+/// The refusal of a row whose answer is not known to be exact; one that is told already stays as it is.
 pub(crate) fn not_here(what: impl std::fmt::Display) -> String {
-    format!("{what} {NOT_HERE}; {WAY_OUT}")
+    let what = what.to_string();
+    if refuses(&what) { what } else { format!("{what} {NOT_HERE}; {WAY_OUT}") }
 }
 
 /// Whether a row's error is such a refusal: `SAFE.` makes no NULL of it.

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use common::warehouse::DataType::{Date, Datetime, Int64, String as Text, Timestamp};
 
+use super::super::refusal::not_here;
 use super::super::rowwise::Cell;
 use super::cast::{DAY, day_of};
 use super::wording::Misread;
@@ -69,6 +70,7 @@ fn instant(count: i64, unit: i64) -> Result<Cell, String> {
 /// What is wrong with a value.
 pub(super) fn message(misread: Misread) -> String {
     match misread {
-        Misread::Wrong(message) | Misread::Unsure(message) => message,
+        Misread::Wrong(message) => message,
+        Misread::Unsure(message) => not_here(message),
     }
 }

@@ -91,8 +91,7 @@ fn runner(from: &DataType, to: &DataType) -> Option<Run> {
             // Whether 1.0 becomes 1 or 1.0 is not written down, nor when an exponent is used.
             let (x, text) = (r.float(0), double(r.float(0)).map_err(Misread::Unsure)?);
             if x.fract() == 0.0 || text.contains('e') {
-                let message =
-                    not_here(format!("CAST of the FLOAT64 {x} to STRING: use FORMAT, which"));
+                let message = format!("CAST of the FLOAT64 {x:?} to STRING (use FORMAT)");
                 return Err(Misread::Unsure(message));
             }
             Ok(Cell::Text(text))
@@ -134,8 +133,8 @@ pub(super) fn moment(micros: i64, format: &str) -> Result<String, Misread> {
 pub(super) fn whole(micros: i64, format: &str) -> Result<String, Misread> {
     if micros % 1_000_000 != 0 {
         let message =
-            "a DATETIME or TIME with a fraction of a second as STRING: use FORMAT_DATETIME, which";
-        return Err(Misread::Unsure(not_here(message)));
+            "a DATETIME or TIME with a fraction of a second as STRING (use FORMAT_DATETIME)";
+        return Err(Misread::Unsure(message.to_owned()));
     }
     moment(micros, format)
 }

@@ -179,7 +179,7 @@ fn split_zone(text: &str) -> Result<(&str, i64), Misread> {
 
 fn unsure_zone(text: &str) -> Misread {
     Misread::Unsure(format!(
-        "'{text}' names a time zone: write a time of day and the offset from UTC, such as +02:00"
+        "'{text}' with a named time zone (write the time of day and its offset, such as +02:00)"
     ))
 }
 
