@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::clock::Clock;
 use common::warehouse::{DatasetName, JobId, JobOptions, Query, Target, Warehouse, WriteMode};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use local::db::Db;
 use local::warehouse::EmbeddedWarehouse;
@@ -147,7 +148,7 @@ async fn main() {
             let start = Instant::now();
             warehouse.dry_run(&query(google)).await.unwrap();
             let alone = start.elapsed();
-            let count: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+            let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
             assert_eq!(rows.len(), count, "{about}");
             // The first round warms the files up.
             if round > 0 {

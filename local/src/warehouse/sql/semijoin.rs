@@ -33,7 +33,7 @@ impl Binder<'_> {
         let span = self.at(condition);
         let mut parts = Vec::new();
         conjuncts(condition, &mut parts);
-        let mut plain: Option<Expr> = None;
+        let mut filtered: Option<Expr> = None;
         let mut joins = Vec::new();
         for part in parts {
             if let Some(matched) = self.matched(part, scope)? {
@@ -41,13 +41,13 @@ impl Binder<'_> {
                 continue;
             }
             let bound = self.expr(part, &scope.plain("WHERE"))?.coerce(&DataType::Bool, span)?;
-            plain = Some(match plain {
+            filtered = Some(match filtered {
                 Some(before) => before.and(bound.expr),
                 None => bound.expr,
             });
         }
-        if let Some(plain) = plain {
-            plan = filter(plan, plain)?;
+        if let Some(predicate) = filtered {
+            plan = filter(plan, predicate)?;
         }
         for Matched { plan: within, on, kind } in joins {
             plan = LogicalPlanBuilder::from(plan)
