@@ -1,35 +1,15 @@
 //! The functions of the embedded warehouse, family by family, against BigQuery's documented answers.
 
-use common::port::PortError;
-
 #[path = "support/warehouse.rs"]
 mod support;
-use support::{folder, sql};
+use support::folder;
 
-/// Each statement with its one row.
 async fn answers(cases: &[(&str, &str)]) {
-    let folder = folder(&["d"]).await;
-    let mut wrong = Vec::new();
-    for (text, expected) in cases {
-        match folder.rows(&sql(text)).await {
-            Ok(rows) if rows == [*expected] => {}
-            other => wrong.push(format!("{text}: {other:?}, not {expected}")),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    folder(&["d"]).await.answers_one(cases).await;
 }
 
-/// Each statement with words of its refusal.
 async fn refusals(cases: &[(&str, &str)]) {
-    let folder = folder(&["d"]).await;
-    let mut wrong = Vec::new();
-    for (text, named) in cases {
-        match folder.rows(&sql(text)).await {
-            Err(PortError::InvalidQuery(message)) if message.contains(named) => {}
-            other => wrong.push(format!("{text}: {other:?}, not {named}")),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    folder(&["d"]).await.refuses(cases).await;
 }
 
 #[tokio::test]

@@ -1,38 +1,15 @@
 //! JSON functions of the embedded warehouse, against BigQuery's documented answers.
 
-use common::port::PortError;
 use common::warehouse::Format;
 
 #[path = "support/warehouse.rs"]
 mod support;
-use support::{Folder, folder, sql};
-
-async fn answers(folder: &Folder, cases: &[(&str, &str)]) {
-    let mut wrong = Vec::new();
-    for (text, expected) in cases {
-        match folder.rows(&sql(text)).await {
-            Ok(rows) if rows == [*expected] => {}
-            other => wrong.push(format!("{text}: {other:?}, not {expected}")),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-async fn refusals(folder: &Folder, cases: &[(&str, &str)]) {
-    let mut wrong = Vec::new();
-    for (text, named) in cases {
-        match folder.rows(&sql(text)).await {
-            Err(PortError::InvalidQuery(message)) if message.contains(named) => {}
-            other => wrong.push(format!("{text}: {other:?}, not {named}")),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
+use support::folder;
 
 #[tokio::test]
 async fn values_are_taken_from_strings_of_json() {
     let folder = folder(&["d"]).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             r#"SELECT JSON_VALUE('{"name": "Jakob", "age": "6"}', '$.name'), JSON_QUERY('{"name": "Jakob", "age": "6"}', '$.name'), JSON_VALUE('{"fruits": ["apple", "banana"]}', '$.fruits'), JSON_VALUE('{"a.b": {"c": "world"}}', '$."a.b".c')"#,
             r#"["Jakob","\"Jakob\"",null,"world"]"#,
@@ -60,9 +37,8 @@ async fn values_are_taken_from_strings_of_json() {
         ),
     ])
     .await;
-    refusals(
-        &folder,
-        &[
+    folder
+        .refuses(&[
             (
                 "SELECT JSON_VALUE('{a: 1}', '$.a')",
                 "not JSON from byte 1 on, which is not supported",
@@ -81,9 +57,8 @@ async fn values_are_taken_from_strings_of_json() {
             ("SELECT JSON_VALUE(1, '$')", "not a STRING"),
             ("SELECT JSON_VALUE()", "takes a value"),
             ("SELECT SAFE.JSON_VALUE('{}', '$.a')", "SAFE.JSON_VALUE"),
-        ],
-    )
-    .await;
+        ])
+        .await;
 }
 
 #[tokio::test]
@@ -93,7 +68,7 @@ async fn values_are_taken_from_json() {
     let rows =
         [r#"{"id":1,"j":{"b":{"c":"x"},"a":[1,2.5,null,"t"],"n":null}}"#, r#"{"id":2,"j":null}"#];
     folder.load("d.t", columns, Format::Ndjson, &rows.join("\n")).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             "SELECT JSON_VALUE(j, '$.b.c'), JSON_VALUE(j, '$.a[1]'), JSON_VALUE(j, '$.n'), JSON_QUERY(j, '$.n'), JSON_QUERY(j, '$.x') FROM d.t WHERE id = 1",
             r#"["x","2.5",null,"null",null]"#,
@@ -153,9 +128,8 @@ async fn values_are_taken_from_json() {
         ),
     ])
     .await;
-    refusals(
-        &folder,
-        &[
+    folder
+        .refuses(&[
             ("SELECT INT64(JSON '10.1')", "not an INT64"),
             ("SELECT LAX_STRING(JSON '1.0')", "the JSON number 1.0"),
             (r#"SELECT LAX_INT64(JSON '"1.1e2"')"#, "LAX_INT64 of 1.1e2"),
@@ -170,15 +144,14 @@ async fn values_are_taken_from_json() {
             ("SELECT j FROM d.t GROUP BY j", "JSON"),
             ("SELECT COUNT(*) FROM d.t WHERE j = j", "JSON"),
             ("SELECT PARSE_JSON('1', wide_number_mode => 'round')", "a named argument"),
-        ],
-    )
-    .await;
+        ])
+        .await;
 }
 
 #[tokio::test]
 async fn values_become_json() {
     let folder = folder(&["d"]).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             "SELECT TO_JSON_STRING(9007199254740992), TO_JSON_STRING(9007199254740993), TO_JSON_STRING(NUMERIC '5'), TO_JSON_STRING(NUMERIC '1.25'), TO_JSON_STRING(NUMERIC '9007199254740993')",
             r#"["9007199254740992","\"9007199254740993\"","5","\"1.25\"","\"9007199254740993\""]"#,
@@ -201,12 +174,10 @@ async fn values_become_json() {
         ),
     ])
     .await;
-    refusals(
-        &folder,
-        &[
+    folder
+        .refuses(&[
             ("SELECT TO_JSON_STRING(1, true)", "with options"),
             ("SELECT TO_JSON_STRING(x / 3) FROM UNNEST([1]) AS x", "the text of the FLOAT64"),
-        ],
-    )
-    .await;
+        ])
+        .await;
 }

@@ -1,38 +1,15 @@
 //! Dates, times and time zones of the embedded warehouse, against BigQuery's documented answers.
 
-use common::port::PortError;
 use common::warehouse::Format;
 
 #[path = "support/warehouse.rs"]
 mod support;
-use support::{Folder, folder, sql};
-
-async fn answers(folder: &Folder, cases: &[(&str, &str)]) {
-    let mut wrong = Vec::new();
-    for (text, expected) in cases {
-        match folder.rows(&sql(text)).await {
-            Ok(rows) if rows == [*expected] => {}
-            other => wrong.push(format!("{text}: {other:?}, not {expected}")),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-async fn refusals(folder: &Folder, cases: &[(&str, &str)]) {
-    let mut wrong = Vec::new();
-    for (text, named) in cases {
-        match folder.rows(&sql(text)).await {
-            Err(PortError::InvalidQuery(message)) if message.contains(named) => {}
-            other => wrong.push(format!("{text}: {other:?}, not {named}")),
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
+use support::folder;
 
 #[tokio::test]
 async fn dates_and_times_are_made_and_taken_apart() {
     let folder = folder(&["d"]).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             "SELECT TIME(15, 30, 0), TIME(DATETIME '2008-12-25 15:30:00'), DATETIME(2008, 12, 25, 5, 30, 0), DATETIME(DATE '2008-12-25', TIME '15:30:00.5'), DATETIME(DATE '2008-12-25'), TIME '1:2:3' < TIME '01:02:04'",
             r#"["15:30:00","15:30:00","2008-12-25T05:30:00","2008-12-25T15:30:00.500","2008-12-25T00:00:00",true]"#,
@@ -63,14 +40,13 @@ async fn dates_and_times_are_made_and_taken_apart() {
     folder
         .load("d.t", columns, Format::Ndjson, r#"{"c":"10:00:00","m":"2026-01-01T10:00:00"}"#)
         .await;
-    answers(&folder, &[(
+    folder.answers_one(&[(
         "SELECT TIME_ADD(c, INTERVAL 15 HOUR), c > '09:00:00', DATETIME_TRUNC(m, DAY), m - INTERVAL 1 MONTH, FORMAT_TIME('%R', c) FROM d.t WHERE c IN (TIME '10:00:00')",
         r#"["01:00:00",true,"2026-01-01T00:00:00","2025-12-01T10:00:00","10:00"]"#,
     )])
     .await;
-    refusals(
-        &folder,
-        &[
+    folder
+        .refuses(&[
             ("SELECT TIME(24, 0, 0)", "no time of day"),
             ("SELECT TIME(0, 0, 60)", "a second 60"),
             ("SELECT CAST(TIME '10:00:00.5' AS STRING)", "a fraction of a second"),
@@ -78,15 +54,14 @@ async fn dates_and_times_are_made_and_taken_apart() {
             ("SELECT EXTRACT(HOUR FROM DATE '2026-01-01')", "EXTRACT with the part HOUR at 1:31"),
             ("SELECT EXTRACT(DAY FROM TIME '10:00:00')", "EXTRACT with the part DAY"),
             ("SELECT PARSE_TIME('%F', '2026-01-01')", "a date in PARSE_TIME"),
-        ],
-    )
-    .await;
+        ])
+        .await;
 }
 
 #[tokio::test]
 async fn dates_and_times_are_moved_and_compared() {
     let folder = folder(&["d"]).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             "SELECT DATETIME_ADD(DATETIME '2008-12-25 15:30:00', INTERVAL 10 MINUTE), DATETIME_SUB(DATETIME '2008-12-25 15:30:00', INTERVAL 10 MINUTE), DATETIME_ADD(DATETIME '2016-01-31 01:00:00', INTERVAL 1 MONTH), DATETIME_SUB(DATETIME '2026-01-01', INTERVAL 1 WEEK)",
             r#"["2008-12-25T15:40:00","2008-12-25T15:20:00","2016-02-29T01:00:00","2025-12-25T00:00:00"]"#,
@@ -117,9 +92,8 @@ async fn dates_and_times_are_moved_and_compared() {
         ),
     ])
     .await;
-    refusals(
-        &folder,
-        &[
+    folder
+        .refuses(&[
             ("SELECT DATE '2026-01-02' - DATE '2026-01-01'", "- on a DATE"),
             ("SELECT TIMESTAMP '2026-01-02 00:00:00+00' + INTERVAL 1 MONTH", "with the part MONTH"),
             ("SELECT DATETIME '9999-12-31 00:00:00' + INTERVAL 1 DAY", "outside the years"),
@@ -135,15 +109,14 @@ async fn dates_and_times_are_moved_and_compared() {
             ("SELECT TIME_ADD(TIME '10:00:00', INTERVAL 1 DAY)", "TIME_ADD with the part DAY"),
             ("SELECT DATETIME_ADD(DATETIME '2026-01-01', 5)", "a value and an INTERVAL"),
             ("SELECT 1 + INTERVAL 1 DAY", "beside a value of INT64"),
-        ],
-    )
-    .await;
+        ])
+        .await;
 }
 
 #[tokio::test]
 async fn dates_and_times_are_written_by_a_format() {
     let folder = folder(&["d"]).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             "SELECT FORMAT_DATE('%b-%d-%Y', DATE '2008-12-25'), FORMAT_DATE('%b %Y', DATE '2008-12-25'), FORMAT_DATETIME('%b-%d-%Y', DATETIME '2008-12-25 15:30:00'), FORMAT_TIME('%R', TIME '15:30:00'), FORMAT_TIMESTAMP('%b-%d-%Y', TIMESTAMP '2050-12-25 15:30:55+00')",
             r#"["Dec-25-2008","Dec 2008","Dec-25-2008","15:30","Dec-25-2050"]"#,
@@ -158,24 +131,22 @@ async fn dates_and_times_are_written_by_a_format() {
         ),
     ])
     .await;
-    refusals(
-        &folder,
-        &[
+    folder
+        .refuses(&[
             ("SELECT FORMAT_DATE('%H', DATE '2026-01-01')", "the element %H of FORMAT_DATE at 1:8"),
             ("SELECT FORMAT_TIMESTAMP('%Z', TIMESTAMP '2026-01-01 00:00:00+00')", "the element %Z"),
             ("SELECT FORMAT_TIME('%Y', TIME '10:00:00')", "the element %Y"),
             ("SELECT FORMAT_DATE(f, DATE '2026-01-01') FROM UNNEST(['%c']) AS f", "the element %c"),
             ("SELECT FORMAT_DATE('%Y', DATE '0999-01-01')", "below the year 1000"),
             ("SELECT FORMAT_DATE('%', DATE '2026-01-01')", "the element %"),
-        ],
-    )
-    .await;
+        ])
+        .await;
 }
 
 #[tokio::test]
 async fn instants_are_seen_in_time_zones() {
     let folder = folder(&["d"]).await;
-    answers(&folder, &[
+    folder.answers_one(&[
         (
             "SELECT DATE(TIMESTAMP '2016-12-25 05:30:00+07', 'America/Los_Angeles'), DATETIME(TIMESTAMP '2008-12-25 05:30:00+00', 'America/Los_Angeles'), TIME(TIMESTAMP '2008-12-25 15:30:00+08', 'America/Los_Angeles'), TIMESTAMP('2008-12-25 15:30:00', 'America/Los_Angeles'), TIMESTAMP(DATETIME '2026-07-01 00:00:00', 'Europe/Berlin'), TIMESTAMP(DATE '2008-12-25', '+02:00')",
             r#"["2016-12-24","2008-12-24T21:30:00","23:30:00","2008-12-25T23:30:00Z","2026-06-30T22:00:00Z","2008-12-24T22:00:00Z"]"#,
@@ -198,7 +169,7 @@ async fn instants_are_seen_in_time_zones() {
         ),
     ])
     .await;
-    refusals(&folder, &[
+    folder.refuses(&[
         ("SELECT TIMESTAMP(DATETIME '2026-03-29 02:30:00', 'Europe/Berlin')", "never or twice"),
         ("SELECT TIMESTAMP('2026-10-25 02:30:00', 'Europe/Berlin')", "never or twice"),
         ("SELECT TIMESTAMP('2026-10-25 02:30:00+00', 'Europe/Berlin')", "not supported"),

@@ -86,6 +86,18 @@ impl Folder {
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
+    /// Each statement answers with this one row.
+    pub async fn answers_one(&self, cases: &[(&str, &str)]) {
+        let mut wrong = Vec::new();
+        for (text, expected) in cases {
+            match self.rows(&sql(text)).await {
+                Ok(rows) if rows == [*expected] => {}
+                other => wrong.push((text, other, expected)),
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
     /// Each statement is refused with a message that holds this text.
     pub async fn refuses(&self, cases: &[(&str, &str)]) {
         let mut wrong = Vec::new();
