@@ -24,7 +24,7 @@ pub(super) trait Scatter: Accumulator + Clone + Debug + 'static {
 #[derive(Debug)]
 pub(super) struct Groups<A> {
     fresh: A,
-    groups: Vec<A>,
+    held: Vec<A>,
     result: ArrowType,
     state: Vec<ArrowType>,
 }
@@ -32,12 +32,12 @@ pub(super) struct Groups<A> {
 impl<A: Scatter> Groups<A> {
     /// No group yet; each begins as `fresh`.
     pub(super) fn new(fresh: A, result: ArrowType, state: Vec<ArrowType>) -> Self {
-        Self { fresh, groups: Vec::new(), result, state }
+        Self { fresh, held: Vec::new(), result, state }
     }
 
     fn grow(&mut self, groups: usize) {
-        if self.groups.len() < groups {
-            self.groups.resize(groups, self.fresh.clone());
+        if self.held.len() < groups {
+            self.held.resize(groups, self.fresh.clone());
         }
     }
 }
@@ -59,7 +59,7 @@ impl<A: Scatter> GroupsAccumulator for Groups<A> {
         total_num_groups: usize,
     ) -> Result<()> {
         self.grow(total_num_groups);
-        let (column, groups) = (&values[0], &mut self.groups);
+        let (column, groups) = (&values[0], &mut self.held);
         let nulls = column.logical_nulls();
         match (nulls, opt_filter) {
             (None, None) => A::scatter(groups, column, group_indices, |_| true),
@@ -79,20 +79,20 @@ impl<A: Scatter> GroupsAccumulator for Groups<A> {
         self.grow(total_num_groups);
         for (at, group) in group_indices.iter().enumerate() {
             let state: Vec<ArrayRef> = values.iter().map(|column| column.slice(at, 1)).collect();
-            self.groups[*group].merge_batch(&state)?;
+            self.held[*group].merge_batch(&state)?;
         }
         Ok(())
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let groups = emit_to.take_needed(&mut self.groups);
+        let groups = emit_to.take_needed(&mut self.held);
         let values: Result<Vec<_>> = groups.into_iter().map(|mut group| group.evaluate()).collect();
         column(values?, &self.result)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let mut columns = vec![Vec::new(); self.state.len()];
-        for mut group in emit_to.take_needed(&mut self.groups) {
+        for mut group in emit_to.take_needed(&mut self.held) {
             for (column, part) in columns.iter_mut().zip(group.state()?) {
                 column.push(part);
             }
@@ -113,6 +113,6 @@ impl<A: Scatter> GroupsAccumulator for Groups<A> {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.groups.capacity() * size_of::<A>()
+        size_of_val(self) + self.held.capacity() * size_of::<A>()
     }
 }
