@@ -4,6 +4,7 @@
 //! `cargo bench -p local --bench googlesql`. The pairs answer the same rows, which is checked by their number, but do
 //! not do the same work: ours refuse to overflow, carry what rounding loses of doubles, keep GoogleSQL's order of NULL
 //! and turn the rows into values; `DataFusion` has no correlated UNNEST, so its statement sums a row's credits apart.
+//! Both run in one partition, as the warehouse does.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where something is wrong")]
 
 use std::collections::BTreeMap;

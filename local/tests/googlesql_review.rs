@@ -311,3 +311,47 @@ async fn loads_keep_every_digit_or_name_the_line() {
     let rows = folder.rows(&sql("SELECT t.n, t.s FROM d.n AS t")).await.unwrap();
     assert_eq!(rows, [r#"["1234.123456789","9007199254740993"]"#]);
 }
+
+#[tokio::test]
+async fn each_of_many_groups_counts_and_adds_as_one_alone() {
+    let folder = tables().await;
+    let edge =
+        "(SELECT 1 AS g, 9223372036854775807 AS x UNION ALL SELECT 2, 5 UNION ALL SELECT 1, 1";
+    let back = format!(
+        "SELECT g, SUM(x) >= 9223372036854775807 AS top FROM {edge} UNION ALL SELECT 1, -1) GROUP BY g ORDER BY g"
+    );
+    folder
+        .answers(&[
+            // More groups than a batch has rows.
+            (
+                "SELECT COUNT(*) AS a, SUM(n) AS b, LOGICAL_AND(s = 3 * g + 30000 AND m = g + 10000.0) AS c, SUM(e) AS d FROM (SELECT MOD(x, 10000) AS g, COUNT(*) AS n, SUM(x) AS s, AVG(x) AS m, COUNTIF(x < 15000) AS e FROM UNNEST(GENERATE_ARRAY(0, 29999)) AS x GROUP BY g)",
+                &["[10000,30000,true,15000]"],
+            ),
+            (
+                "SELECT s, SUM(v) AS a, COUNT(v) AS b, COUNT(*) AS c, COUNTIF(v > 0) AS d, AVG(v) IS NULL AS e FROM d.u GROUP BY s ORDER BY s",
+                &["[\"w\",null,0,1,0,true]", "[\"x\",0,1,1,0,false]", "[\"y\",2,1,1,1,false]", "[\"z\",1,1,1,1,false]"],
+            ),
+            // A tenth ten times over, and NUMERIC, exactly.
+            (
+                "SELECT g, SUM(f) = 1.0 AS a, SUM(n) = NUMERIC '1' AS b, AVG(n) = NUMERIC '0.1' AS c FROM (SELECT MOD(x, 2) AS g, 0.1 AS f, NUMERIC '0.1' AS n FROM UNNEST(GENERATE_ARRAY(1, 20)) AS x) GROUP BY g ORDER BY g",
+                &["[0,true,true,true]", "[1,true,true,true]"],
+            ),
+            (back.as_str(), &["[1,true]", "[2,false]"]),
+            ("SELECT s, SUM(v) AS a FROM d.u WHERE id > 9 GROUP BY s", &[]),
+        ])
+        .await;
+    let over = format!("SELECT g, SUM(x) AS s FROM {edge}) GROUP BY g");
+    folder
+        .refuses(&[
+            (over.as_str(), "INT64 overflow in SUM"),
+            (
+                "SELECT id, SUM(n) AS s FROM (SELECT id, NUMERIC '99999999999999999999999999999' AS n FROM d.t UNION ALL SELECT id, NUMERIC '1' FROM d.u) GROUP BY id",
+                "NUMERIC overflow in SUM",
+            ),
+            (
+                "SELECT g, SUM(f) AS s FROM (SELECT MOD(x, 2) AS g, 1e308 AS f FROM UNNEST(GENERATE_ARRAY(1, 9)) AS x) GROUP BY g",
+                "FLOAT64 overflow",
+            ),
+        ])
+        .await;
+}

@@ -9,7 +9,8 @@ use datafusion::arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Int64
 use datafusion::common::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, Signature, Volatility, lit,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, Signature, Volatility,
+    lit,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -19,6 +20,7 @@ use crate::warehouse::values::arrow_type;
 mod collected;
 mod distinct;
 mod extreme;
+mod grouped;
 mod total;
 
 pub(crate) use collected::{Collection, Direction, Finish};
@@ -135,6 +137,27 @@ impl AggregateKind {
         }
     }
 
+    /// The same for many groups at once; `None` where the engine asks an accumulator for each group.
+    fn groups(self, arg: &DataType, result: ArrowType) -> Option<Box<dyn GroupsAccumulator>> {
+        let state = self.state(arg);
+        match self {
+            Self::Sum | Self::Avg => Some(total::groups(self == Self::Avg, arg, result, state)),
+            Self::Count | Self::CountIf => {
+                let fresh = Counter { count: 0, only_true: self == Self::CountIf };
+                Some(Box::new(grouped::Groups::new(fresh, result, state)))
+            }
+            Self::CountDistinct
+            | Self::SumDistinct
+            | Self::AvgDistinct
+            | Self::Min
+            | Self::Max
+            | Self::AnyValue
+            | Self::LogicalAnd
+            | Self::LogicalOr
+            | Self::Single => None,
+        }
+    }
+
     fn state(self, arg: &DataType) -> Vec<ArrowType> {
         match self {
             Self::Sum | Self::Avg => vec![ArrowType::Utf8, ArrowType::Int64],
@@ -203,6 +226,18 @@ impl AggregateUDFImpl for Native {
         Ok(self.kind.accumulator(&self.arg))
     }
 
+    fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
+        self.kind.groups(&self.arg, self.result.clone()).is_some()
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        _: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        let groups = self.kind.groups(&self.arg, self.result.clone());
+        groups.ok_or_else(|| evaluation(format!("{} has no groups of its own", self.name)))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let fields = self.kind.state(&self.arg).into_iter().enumerate();
         Ok(fields
@@ -216,10 +251,27 @@ impl AggregateUDFImpl for Native {
 }
 
 /// COUNT and COUNTIF.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Counter {
     count: i64,
     only_true: bool,
+}
+
+impl grouped::Scatter for Counter {
+    fn scatter(
+        groups: &mut [Self],
+        column: &ArrayRef,
+        of: &[usize],
+        taken: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        // Every counter of a call counts alike.
+        let only_true = groups.first().is_some_and(|group| group.only_true);
+        let truth = only_true.then(|| column.as_boolean());
+        for (at, group) in of.iter().enumerate().filter(|(at, _)| taken(*at)) {
+            groups[*group].count += i64::from(truth.is_none_or(|truth| truth.value(at)));
+        }
+        Ok(())
+    }
 }
 
 impl Accumulator for Counter {

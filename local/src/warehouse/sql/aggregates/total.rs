@@ -2,27 +2,39 @@
 
 use common::warehouse::DataType;
 use datafusion::arrow::array::{ArrayRef, AsArray};
-use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType as ArrowType, Decimal128Type, Float64Type, Int64Type};
 use datafusion::common::Result;
-use datafusion::logical_expr::Accumulator;
+use datafusion::logical_expr::{Accumulator, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
 use super::super::functions::cast::int_to_f64;
 use super::super::refusal::evaluation;
+use super::grouped::{Groups, Scatter};
 use crate::warehouse::numeric;
 
 /// SUM or AVG over values of a numeric type.
 pub(super) fn accumulator(average: bool, arg: &DataType) -> Box<dyn Accumulator> {
     match arg {
-        DataType::Float64 => {
-            Box::new(Floats { average, count: 0, sum: 0.0, lost: 0.0, finite: true })
-        }
-        _ => Box::new(Exact { average, numeric: *arg == DataType::Numeric, count: 0, sum: 0 }),
+        DataType::Float64 => Box::new(Floats::new(average)),
+        _ => Box::new(Exact::new(average, arg)),
+    }
+}
+
+/// The same for many groups at once.
+pub(super) fn groups(
+    average: bool,
+    arg: &DataType,
+    result: ArrowType,
+    state: Vec<ArrowType>,
+) -> Box<dyn GroupsAccumulator> {
+    match arg {
+        DataType::Float64 => Box::new(Groups::new(Floats::new(average), result, state)),
+        _ => Box::new(Groups::new(Exact::new(average, arg), result, state)),
     }
 }
 
 /// INT64, or NUMERIC as scaled integers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Exact {
     average: bool,
     numeric: bool,
@@ -31,6 +43,10 @@ struct Exact {
 }
 
 impl Exact {
+    fn new(average: bool, arg: &DataType) -> Self {
+        Self { average, numeric: *arg == DataType::Numeric, count: 0, sum: 0 }
+    }
+
     fn overflow(&self) -> datafusion::error::DataFusionError {
         let kind = if self.numeric { "NUMERIC" } else { "INT64" };
         evaluation(format!("{kind} overflow in {}", if self.average { "AVG" } else { "SUM" }))
@@ -39,6 +55,28 @@ impl Exact {
     fn add(&mut self, value: i128, count: i64) -> Result<()> {
         self.sum = self.sum.checked_add(value).ok_or_else(|| self.overflow())?;
         self.count += count;
+        Ok(())
+    }
+}
+
+impl Scatter for Exact {
+    fn scatter(
+        groups: &mut [Self],
+        column: &ArrayRef,
+        of: &[usize],
+        taken: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        let rows = of.iter().enumerate().filter(|(at, _)| taken(*at));
+        if let Some(values) = column.as_primitive_opt::<Decimal128Type>() {
+            for (at, group) in rows {
+                groups[*group].add(values.value(at), 1)?;
+            }
+        } else {
+            let values = column.as_primitive::<Int64Type>();
+            for (at, group) in rows {
+                groups[*group].add(i128::from(values.value(at)), 1)?;
+            }
+        }
         Ok(())
     }
 }
@@ -96,7 +134,7 @@ impl Accumulator for Exact {
 }
 
 /// FLOAT64 with Neumaier's compensation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Floats {
     average: bool,
     count: i64,
@@ -106,6 +144,10 @@ struct Floats {
 }
 
 impl Floats {
+    fn new(average: bool) -> Self {
+        Self { average, count: 0, sum: 0.0, lost: 0.0, finite: true }
+    }
+
     fn add(&mut self, value: f64) {
         self.finite &= value.is_finite();
         let sum = self.sum + value;
@@ -115,6 +157,22 @@ impl Floats {
             (value - sum) + self.sum
         };
         self.sum = sum;
+    }
+}
+
+impl Scatter for Floats {
+    fn scatter(
+        groups: &mut [Self],
+        column: &ArrayRef,
+        of: &[usize],
+        taken: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        let values = column.as_primitive::<Float64Type>();
+        for (at, group) in of.iter().enumerate().filter(|(at, _)| taken(*at)) {
+            groups[*group].add(values.value(at));
+            groups[*group].count += 1;
+        }
+        Ok(())
     }
 }
 
