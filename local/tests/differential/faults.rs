@@ -199,7 +199,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         marks: "EXTRACT(MILLISECOND FROM ts)",
         emulator: "the seconds with it",
-        documented: "MICROSECOND is the part below the second",
+        documented: "MILLISECOND is the part below the second",
         page: "timestamp_functions#extract",
     },
     Fault {

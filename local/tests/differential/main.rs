@@ -26,7 +26,7 @@ mod generated;
 /// Equal answers; raised when there are more.
 const EQUAL: usize = 580;
 /// Statements to ask, at the least.
-const ASKED: usize = 300;
+const ASKED: usize = 650;
 
 const STATEMENTS: &[&str] = &[
     include_str!("statements/billing.sql"),
@@ -44,7 +44,13 @@ enum Verdict {
     NeitherAnswers,
     /// We do, with our word for the construct.
     Refused(String),
-    Differ(String),
+    /// We answer so, or say so, and the emulator otherwise.
+    Differ {
+        ours: String,
+        theirs: String,
+    },
+    /// One of them broke.
+    Broken(String),
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,10 +78,13 @@ async fn answers_agree_with_another_implementation() {
             Verdict::Equal => equal += 1,
             Verdict::NeitherAnswers => neither += 1,
             Verdict::Refused(what) => refused.push(what),
-            Verdict::Differ(how) => match faults::FAULTS.iter().position(|f| f.covers(statement)) {
-                Some(at) => known[at] += 1,
-                None => unknown.push(format!("{statement}\n    {how}")),
-            },
+            Verdict::Differ { ours, theirs } => {
+                match faults::FAULTS.iter().position(|f| f.covers(statement)) {
+                    Some(at) => known[at] += 1,
+                    None => unknown.push(format!("{statement}\n    {ours}\n    {theirs}")),
+                }
+            }
+            Verdict::Broken(how) => unknown.push(format!("{statement}\n    {how}")),
         }
     }
     refused.sort();
@@ -96,6 +105,32 @@ async fn answers_agree_with_another_implementation() {
     assert!(stale.is_empty(), "these no longer differ, take them from the list: {stale:#?}");
     assert!(statements.len() >= ASKED, "{} statements", statements.len());
     assert!(equal >= EQUAL, "{equal} equal, fewer than {EQUAL}");
+    settled(&verdicts);
+}
+
+/// What is not equal is as it was looked at: our answers where the emulator is wrong, and what is refused. Run with
+/// `UPDATE=1` to write the file anew, and look at what changed.
+fn settled(verdicts: &[(&String, Verdict)]) {
+    let mut outcomes = String::new();
+    for (statement, verdict) in verdicts {
+        let outcome = match verdict {
+            Verdict::Equal | Verdict::Broken(_) => continue,
+            Verdict::NeitherAnswers => "wrong for both",
+            Verdict::Refused(what) => &format!("refused: {what}"),
+            Verdict::Differ { ours, .. } => &format!("the emulator differs from {ours}"),
+        };
+        for line in [statement.as_str(), "\n  ", outcome, "\n"] {
+            outcomes.push_str(line);
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential/outcomes.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &outcomes).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let was: Vec<&str> = committed.lines().collect();
+    let new: Vec<&str> = outcomes.lines().filter(|line| !was.contains(line)).collect();
+    assert!(committed == outcomes, "not as in outcomes.txt; new lines: {new:#?}");
 }
 
 /// Loads the same files into both.
@@ -148,35 +183,38 @@ fn judge(
     ours: Result<Rows, PortError>,
     theirs: Result<Rows, PortError>,
 ) -> Verdict {
+    let answered = |error: &PortError| {
+        matches!(
+            error,
+            PortError::InvalidQuery(_) | PortError::NotFound(_) | PortError::Other { .. }
+        )
+    };
     match (ours, theirs) {
+        (_, Err(broken)) if !answered(&broken) => Verdict::Broken(format!("theirs: {broken:?}")),
         (Err(PortError::InvalidQuery(message)), theirs) => {
             if let Some((what, _)) = message.split_once(" is not supported by the embedded") {
                 return Verdict::Refused(what.to_owned());
             }
             match theirs {
                 Err(_) => Verdict::NeitherAnswers,
-                Ok(theirs) => Verdict::Differ(format!("ours: {message}; theirs: {theirs:?}")),
+                Ok(theirs) => Verdict::Differ { ours: message, theirs: format!("{theirs:?}") },
             }
         }
         (Err(PortError::NotFound(_)), Err(_)) => Verdict::NeitherAnswers,
-        (Err(other), _) => Verdict::Differ(format!("ours: {other:?}")),
-        (Ok(ours), Err(theirs)) => Verdict::Differ(format!("ours: {ours:?}; theirs: {theirs}")),
-        (Ok(ours), Ok(theirs)) => {
-            if ours.columns != theirs.columns {
-                return Verdict::Differ(format!(
-                    "columns {:?}, not {:?}",
-                    ours.columns, theirs.columns
-                ));
-            }
-            let (mut mine, mut other) = (shown(&ours.rows), shown(&theirs.rows));
-            if !in_order(statement) {
-                mine.sort();
-                other.sort();
-            }
-            if mine == other {
-                Verdict::Equal
-            } else {
-                Verdict::Differ(format!("rows {mine:?}\n    not  {other:?}"))
+        (Err(broken), _) => Verdict::Broken(format!("ours: {broken:?}")),
+        (Ok(ours), theirs) => {
+            let rows = |rows: &Rows| {
+                let mut shown = shown(&rows.rows);
+                if !in_order(statement) {
+                    shown.sort();
+                }
+                format!("{:?} {shown:?}", rows.columns)
+            };
+            let ours = rows(&ours);
+            match theirs.map(|theirs| rows(&theirs)) {
+                Err(theirs) => Verdict::Differ { ours, theirs: theirs.to_string() },
+                Ok(theirs) if theirs == ours => Verdict::Equal,
+                Ok(theirs) => Verdict::Differ { ours, theirs },
             }
         }
     }
@@ -201,7 +239,8 @@ fn shown(rows: &[Vec<Value>]) -> Vec<String> {
     rows.iter().map(row).collect()
 }
 
-/// A value as text; doubles by their first 12 digits, for sums may add in another order.
+/// A value as text; doubles by their first 12 digits, for sums may add in another order and logarithms and powers
+/// are as exact as the platform's.
 fn cell(value: &Value) -> String {
     match value {
         Value::Float64(x) if x.is_finite() => {

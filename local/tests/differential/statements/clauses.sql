@@ -118,5 +118,5 @@ SELECT id FROM export.odd AS a WHERE EXISTS (SELECT 1 FROM export.odd AS b WHERE
 SELECT id FROM export.odd AS a WHERE NOT EXISTS (SELECT 1 FROM export.odd AS b WHERE b.g = a.g AND b.id != a.id) ORDER BY id;
 SELECT id FROM export.odd AS a WHERE i IN (SELECT b.i FROM export.odd AS b WHERE b.id > a.id) ORDER BY id;
 SELECT id FROM export.odd AS a WHERE id > 1 AND EXISTS (SELECT * FROM export.odd AS b WHERE b.id < a.id AND b.f > a.f) ORDER BY id;
-SELECT a.id, c.g FROM export.odd AS a JOIN export.odd AS c ON a.id = c.id WHERE NOT EXISTS (SELECT 1 FROM export.odd AS b, UNNEST(b.tags) AS t WHERE t = 'x' AND b.id = a.id) ORDER BY id;
+SELECT a.id, c.g FROM export.odd AS a JOIN export.odd AS c ON a.id = c.id WHERE NOT EXISTS (SELECT 1 FROM export.odd AS b, UNNEST(b.tags) AS tag WHERE tag = 'x' AND b.id = a.id) ORDER BY id;
 SELECT id FROM export.odd AS a WHERE EXISTS (SELECT COUNT(*) FROM export.odd WHERE FALSE) ORDER BY id;
