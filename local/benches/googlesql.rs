@@ -31,9 +31,9 @@ SELECT
   CAST(MOD(a * 7919 + b * 104729, 1000003) AS NUMERIC) / 1000 AS cost,
   CAST(MOD(a * 6113 + b * 7907, 999983) AS FLOAT64) / 1000 AS amount,
   IF(MOD(b, 2) = 0, [STRUCT('team' AS key, CONCAT('team-', CAST(MOD(a, 17) AS STRING)) AS value)],
-     CAST([] AS ARRAY<STRUCT<key STRING, value STRING>>)) AS labels,
+     ARRAY<STRUCT<key STRING, value STRING>>[]) AS labels,
   IF(MOD(b, 4) = 0, [STRUCT('discount' AS kind, CAST(-1 AS NUMERIC) AS amount), STRUCT('promotion', CAST(-2 AS NUMERIC))],
-     CAST([] AS ARRAY<STRUCT<kind STRING, amount NUMERIC>>)) AS credits
+     ARRAY<STRUCT<kind STRING, amount NUMERIC>>[]) AS credits
 FROM UNNEST(GENERATE_ARRAY(0, 999)) AS a, UNNEST(GENERATE_ARRAY(0, 999)) AS b";
 
 const PROJECTS: &str = "
