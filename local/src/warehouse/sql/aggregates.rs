@@ -146,8 +146,8 @@ impl AggregateKind {
                 let fresh = Counter { count: 0, only_true: self == Self::CountIf };
                 Some(Box::new(grouped::Groups::new(fresh, result, state)))
             }
-            Self::CountDistinct
-            | Self::SumDistinct
+            Self::CountDistinct => distinct::groups(arg),
+            Self::SumDistinct
             | Self::AvgDistinct
             | Self::Min
             | Self::Max
@@ -177,6 +177,8 @@ pub(crate) struct Call {
     pub(crate) args: Vec<Expr>,
     /// A fresh accumulator over them.
     pub(crate) accumulator: Box<dyn Fn() -> Box<dyn Accumulator> + Send + Sync>,
+    /// One for many groups at once, where there is such a one.
+    pub(crate) groups: Box<dyn Fn() -> Option<Box<dyn GroupsAccumulator>> + Send + Sync>,
 }
 
 /// The parts of one of our aggregate calls.
@@ -186,10 +188,15 @@ pub(crate) fn call_of(call: &Expr) -> Option<Call> {
     let inner = function.func.inner();
     if let Some(native) = inner.downcast_ref::<Native>() {
         let (kind, arg) = (native.kind, native.arg.clone());
-        return Some(Call { args, accumulator: Box::new(move || kind.accumulator(&arg)) });
+        let (of, result) = (arg.clone(), native.result.clone());
+        return Some(Call {
+            args,
+            accumulator: Box::new(move || kind.accumulator(&arg)),
+            groups: Box::new(move || kind.groups(&of, result.clone())),
+        });
     }
     let accumulator = collected::accumulator_of(&**inner)?;
-    Some(Call { args, accumulator })
+    Some(Call { args, accumulator, groups: Box::new(|| None) })
 }
 
 #[derive(Debug, Clone, PartialEq)]

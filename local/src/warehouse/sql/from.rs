@@ -323,15 +323,17 @@ impl Binder<'_> {
         let at = self.fresh("offset");
         let mut exprs: Vec<Expr> =
             left.plan.schema().columns().into_iter().map(Expr::Column).collect();
-        exprs.push(offsets(array.expr.clone()).alias(&at));
+        let mut lists = vec![datafusion::common::Column::new_unqualified(element.as_str())];
+        if offset.is_some() {
+            exprs.push(offsets(array.expr.clone()).alias(&at));
+            lists.push(datafusion::common::Column::new_unqualified(at.as_str()));
+        }
         exprs.push(array.expr.alias(&element));
         let null_handling =
             if keep { NullHandling::PreserveAndExpandEmpty } else { NullHandling::Drop };
         let options = UnnestOptions { null_handling, recursions: Vec::new() };
-        let lists =
-            [&element, &at].map(|name| datafusion::common::Column::new_unqualified(name.as_str()));
         let plan = LogicalPlanBuilder::from(project(left.plan, exprs)?)
-            .unnest_columns_with_options(lists.to_vec(), options)
+            .unnest_columns_with_options(lists, options)
             .and_then(LogicalPlanBuilder::build)
             .map_err(planned)?;
         let mut ranges = left.ranges;

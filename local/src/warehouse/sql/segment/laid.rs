@@ -15,8 +15,8 @@ use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::{DFSchema, Result};
 use datafusion::execution::context::ExecutionProps;
-use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{EmitTo, Expr};
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::scalar::ScalarValue;
 
@@ -239,6 +239,16 @@ fn by_value(columns: &[ArrayRef], owners: &UInt32Array) -> Result<(Vec<Vec<u32>>
 fn aggregate(call: &Call, columns: &RecordBatch, members: &[Vec<u32>]) -> Result<ArrayRef> {
     let values: Result<Vec<ArrayRef>> = call.args.iter().map(|a| evaluate(a, columns)).collect();
     let values = values?;
+    if let Some(mut groups) = (call.groups)() {
+        let mut of = vec![0; columns.num_rows()];
+        for (group, rows) in members.iter().enumerate() {
+            for row in rows {
+                of[*row as usize] = group;
+            }
+        }
+        groups.update_batch(&values, &of, None, members.len())?;
+        return groups.evaluate(EmitTo::All);
+    }
     let mut results = Vec::with_capacity(members.len());
     let empty = (call.accumulator)().evaluate()?;
     for rows in members {
