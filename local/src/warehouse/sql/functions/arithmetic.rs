@@ -130,6 +130,8 @@ fn float(sign: &str, row: &Row<'_>, value: f64) -> Result<Cell, String> {
 }
 
 fn numerics(value: Option<i128>, sign: &str, row: &Row<'_>) -> Result<Cell, String> {
-    let (a, b) = (numeric::format(row.numeric(0)), numeric::format(row.numeric(1)));
-    value.map(Cell::Numeric).ok_or_else(|| overflow(&format!("{a} {sign} {b}"), "NUMERIC"))
+    value.map(Cell::Numeric).ok_or_else(|| {
+        let (a, b) = (numeric::format(row.numeric(0)), numeric::format(row.numeric(1)));
+        overflow(&format!("{a} {sign} {b}"), "NUMERIC")
+    })
 }
