@@ -75,7 +75,7 @@ steps:
             (&run["status"], &run["steps"][0]["step_id"]),
             (&"COMPLETED".into(), &"one".into())
         );
-        assert_eq!(rows(&data, "SELECT one FROM acme.one").await, [json!({"one": 1})]);
+        assert_eq!(rows(&data, "SELECT t.one FROM acme.one AS t").await, [json!({"one": 1})]);
     }
 }
 

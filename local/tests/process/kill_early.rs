@@ -78,7 +78,7 @@ async fn a_trigger_sent_again_after_a_kill_is_one_run() {
         });
         assert_eq!(server.usage(tenant).await, usage, "{run}");
         if !lost {
-            let one = rows(&data, &format!("SELECT one FROM {}.one", tenant.id)).await;
+            let one = rows(&data, &format!("SELECT t.one FROM {}.one AS t", tenant.id)).await;
             assert_eq!(one, [json!({"one": 1})], "{run}");
         }
         println!("{}: attempt {}, {}", tenant.id, run["attempt"], run["status"]);
