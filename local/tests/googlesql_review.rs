@@ -191,6 +191,13 @@ fn long_statements() -> Vec<(String, String, bool)> {
         let text = format!("WITH c0 AS (SELECT id FROM d.t){more}");
         format!("{text} SELECT id FROM c{}", n - 1)
     };
+    let grouped = |n: usize| {
+        let more: String = (1..n)
+            .map(|at| format!(", c{at} AS (SELECT id FROM c{} GROUP BY id)", at - 1))
+            .collect::<Vec<_>>()
+            .concat();
+        format!("WITH c0 AS (SELECT id FROM d.t){more} SELECT id FROM c{}", n - 1)
+    };
     let mut statements = Vec::new();
     let mut add = |name: &str, fitting: usize, past: usize, text: &dyn Fn(usize) -> String| {
         statements.push((format!("{name} {fitting}"), text(fitting), true));
@@ -206,6 +213,7 @@ fn long_statements() -> Vec<(String, String, bool)> {
     add("JOIN", 20, 200, &|n| format!("SELECT 1 FROM d.t {}", "JOIN d.u USING (id) ".repeat(n)));
     add("comma", 20, 200, &|n| format!("SELECT 1 FROM {}", joined("UNNEST([1])", ", ", n)));
     add("WITH", 15, 200, &ctes);
+    add("grouped WITH", 20, 200, &grouped);
     add("(", 18, 10_000, &|n| nested("(", "id", ")", n));
     add("ABS", 18, 500, &|n| nested("ABS(", "id", ")", n));
     add("IF", 14, 500, &|n| nested("IF(id > 1, 1, ", "id", ")", n));

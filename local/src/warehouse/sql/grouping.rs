@@ -63,25 +63,19 @@ impl Binder<'_> {
         // The key that each written one is: an equal one may stand before it.
         let mut places = Vec::new();
         for expr in written {
-            let key = self.group_item(expr, scope, &after, projection)?;
-            let span = self.at(expr);
-            if aggregates(&key.expr) {
-                return Err(invalid("GROUP BY an aggregate", span));
-            }
-            if has_windows(&key.expr) {
-                return Err(invalid("GROUP BY a window function", span));
-            }
+            let (key, value) = self.group_key(expr, scope, &after, projection)?;
             if let Some(at) = replaced.iter().position(|(known, _)| *known == key.expr) {
                 places.push(at);
                 continue;
             }
             places.push(keys.len());
             let name = self.fresh("a GROUP BY key");
-            let value = group_key(key.clone(), span)?;
             replaced.push((key.expr.clone(), column(&name)));
             keys.push(Key { name, left_out: self.fresh("GROUPING"), value, typed: key });
         }
-        replaced.extend(keys.iter().map(|k| (grouping(&k.typed), column(&k.left_out))));
+        // Without sets every row has every key.
+        let left_out = |k: &Key| if sets.is_some() { column(&k.left_out) } else { lit(0_i64) };
+        replaced.extend(keys.iter().map(|k| (grouping(&k.typed), left_out(k))));
         let mut calls = Vec::new();
         let mut after = after;
         let mut having = having;
@@ -94,17 +88,14 @@ impl Binder<'_> {
                 }
             });
         }
-        let mut sets_of_keys = Vec::new();
-        let mut rest = &places[..];
-        for set in sets.iter().flatten() {
-            let (places, behind) = rest.split_at(set.len());
-            sets_of_keys.push(places.to_vec());
-            rest = behind;
-        }
-        if sets.is_none() {
-            sets_of_keys.push(places.clone());
-        }
-        let plan = by_sets(&plan, &keys, &calls, &sets_of_keys, span)?;
+        let plan = match &sets {
+            None => aggregated(plan, keys.iter(), calls)?,
+            Some(sets) => {
+                let mut places = places.into_iter();
+                let sets = sets.iter().map(|set| places.by_ref().take(set.len()).collect());
+                by_sets(&plan, &keys, &calls, sets, span)?
+            }
+        };
         for typed in after.iter_mut().map(|t| &mut **t).chain(having.as_mut()) {
             typed.expr = self.rebased(&typed.expr, &replaced)?;
         }
@@ -114,8 +105,28 @@ impl Binder<'_> {
         }
     }
 
+    /// A key, and its value to group by.
+    pub(super) fn group_key(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+        items: &[&mut Typed],
+        projection: &[SelectItem],
+    ) -> Result<(Typed, Expr), PortError> {
+        let key = self.group_item(expr, scope, items, projection)?;
+        let span = self.at(expr);
+        if aggregates(&key.expr) {
+            return Err(invalid("GROUP BY an aggregate", span));
+        }
+        if has_windows(&key.expr) {
+            return Err(invalid("GROUP BY a window function", span));
+        }
+        let value = group_key(key.clone(), span)?;
+        Ok((key, value))
+    }
+
     /// A key: an ordinal, an alias of the list, or an expression over FROM.
-    pub(super) fn group_item(
+    fn group_item(
         &mut self,
         expr: &ast::Expr,
         scope: &Scope<'_>,
@@ -227,34 +238,41 @@ fn sets_of(written: &[ast::Expr], span: Span) -> Result<Option<Vec<Vec<&ast::Exp
     Ok(Some(sets))
 }
 
+/// The groups of some keys.
+fn aggregated<'k>(
+    plan: LogicalPlan,
+    keys: impl Iterator<Item = &'k Key>,
+    calls: Vec<Expr>,
+) -> Result<LogicalPlan, PortError> {
+    LogicalPlanBuilder::from(plan)
+        .aggregate(keys.map(|key| key.value.clone().alias(&key.name)), calls)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(planned)
+}
+
 /// One aggregation a set of keys, one below the other; a key that a set leaves out is NULL in its rows.
 fn by_sets(
     plan: &LogicalPlan,
     keys: &[Key],
     calls: &[Expr],
-    sets: &[Vec<usize>],
+    sets: impl Iterator<Item = Vec<usize>>,
     span: Span,
 ) -> Result<LogicalPlan, PortError> {
     let mut plans = Vec::new();
     let mut seen: Vec<Vec<usize>> = Vec::new();
-    for set in sets {
-        let mut known = set.clone();
+    for mut known in sets {
         known.sort_unstable();
         known.dedup();
         if seen.contains(&known) {
             return Err(unsupported("a set of GROUP BY keys that stands twice", span));
         }
-        let taken = known.iter().map(|at| keys[*at].value.clone().alias(&keys[*at].name));
-        let mut calls = calls.to_vec();
+        let taken = known.iter().map(|at| &keys[*at]);
         let alone = known.is_empty() && !keys.is_empty();
-        if alone {
-            calls.push(AggregateKind::count_rows().alias(ROWS));
-        }
-        let grouped = LogicalPlanBuilder::from(plan.clone()).aggregate(taken, calls.clone());
-        let mut plan = grouped.and_then(LogicalPlanBuilder::build).map_err(planned)?;
+        let rows = alone.then(|| AggregateKind::count_rows().alias(ROWS));
+        let called = calls.iter().cloned().chain(rows).collect();
+        let mut plan = aggregated(plan.clone(), taken, called)?;
         if alone {
             plan = filter(plan, some_rows())?;
-            calls.pop();
         }
         let mut exprs = Vec::new();
         for (at, key) in keys.iter().enumerate() {
@@ -265,7 +283,7 @@ fn by_sets(
             exprs.push(lit(i64::from(!there)).alias(&key.left_out));
         }
         exprs.extend(calls.iter().map(|call| column(&call.schema_name().to_string())));
-        let plan = project(plan, exprs.clone())?;
+        let plan = project(plan, exprs)?;
         plans.push(plan);
         seen.push(known);
     }

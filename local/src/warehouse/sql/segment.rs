@@ -22,7 +22,7 @@ use super::refusal::{invalid, unsupported};
 use super::relation::column;
 use super::rowwise::native;
 use super::scope::{Name, Place, Range, Scope};
-use super::select::{Item, aggregates};
+use super::select::Item;
 use super::typed::Typed;
 use super::windows::has_windows;
 use super::{Binder, Span};
@@ -199,13 +199,9 @@ impl Binder<'_> {
         let mut replaced: Vec<(Expr, Expr)> = Vec::new();
         let mut groups = Vec::new();
         for expr in written {
-            let key = self.group_item(expr, scope, &after, &select.projection)?;
-            let span = self.at(expr);
-            if aggregates(&key.expr) {
-                return Err(invalid("GROUP BY an aggregate", span));
-            }
+            let (key, value) = self.group_key(expr, scope, &after, &select.projection)?;
             let name = self.fresh("a GROUP BY key");
-            groups.push((name.clone(), group_key(key.clone(), span)?));
+            groups.push((name.clone(), value));
             replaced.push((key.expr, column(&name)));
         }
         let mut calls = Vec::new();
