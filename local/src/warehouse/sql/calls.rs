@@ -238,12 +238,7 @@ impl Binder<'_> {
         place: &Place<'_>,
         span: Span,
     ) -> Result<Typed, PortError> {
-        if let Some(clause) = place.no_aggregates {
-            return Err(invalid(
-                format!("the aggregate {called} is not allowed in {clause}"),
-                span,
-            ));
-        }
+        let inner = place.inside_aggregate(called, span)?;
         if let (AggregateKind::Count, false, [FunctionArgExpr::Wildcard]) = (kind, distinct, args) {
             return Ok(Typed::computed(AggregateKind::count_rows(), DataType::Int64));
         }
@@ -256,7 +251,6 @@ impl Binder<'_> {
         let [arg] = expressions(called, args, span)?[..] else {
             return Err(invalid(format!("{called} takes one value"), span));
         };
-        let inner = Place { no_aggregates: Some("another aggregate"), windows: None, ..*place };
         let value = self.expr(arg, &inner)?;
         if super::select::aggregates(&value.expr) {
             return Err(invalid(format!("{called} of an aggregate"), span));

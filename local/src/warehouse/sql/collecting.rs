@@ -15,7 +15,6 @@ use super::select::aggregates;
 use super::typed::{Origin, Typed};
 use super::windows::has_windows;
 use super::{Binder, Span};
-use crate::warehouse::values::arrow_type;
 
 /// The most elements of an array that an approximate aggregate makes.
 const MOST_ELEMENTS: usize = 100_000;
@@ -29,10 +28,7 @@ impl Binder<'_> {
         place: &Place<'_>,
         span: Span,
     ) -> Result<Typed, PortError> {
-        if let Some(clause) = place.no_aggregates {
-            let message = format!("the aggregate {called} is not allowed in {clause}");
-            return Err(invalid(message, span));
-        }
+        let inner = place.inside_aggregate(called, span)?;
         let FunctionArguments::List(list) = args else {
             return Err(invalid(format!("{called} without a value"), span));
         };
@@ -41,8 +37,6 @@ impl Binder<'_> {
         let bare = FunctionArguments::List(bare);
         let (distinct, args) = plain_args(called, &bare, span)?;
         let args = expressions(called, &args, span)?;
-        let inner =
-            Place { no_aggregates: Some("another aggregate"), windows: None, scope: place.scope };
         let texts = called == "STRING_AGG";
         let (value, delimiter) = match (&args[..], texts) {
             ([value], _) => (self.expr(value, &inner)?, texts.then(|| ",".to_owned())),
@@ -112,17 +106,12 @@ impl Binder<'_> {
         place: &Place<'_>,
         span: Span,
     ) -> Result<Typed, PortError> {
-        if let Some(clause) = place.no_aggregates {
-            let message = format!("the aggregate {called} is not allowed in {clause}");
-            return Err(invalid(message, span));
-        }
+        let inner = place.inside_aggregate(called, span)?;
         let (distinct, args) = plain_args(called, args, span)?;
         let args = expressions(called, &args, span)?;
         let [value, number] = args[..] else {
             return Err(invalid(format!("{called} takes a value and a number"), span));
         };
-        let inner =
-            Place { no_aggregates: Some("another aggregate"), windows: None, scope: place.scope };
         let value = self.expr(value, &inner)?;
         let number = match self.expr(number, &inner)?.origin {
             Origin::Known(Value::Int64(n)) => usize::try_from(n).ok().filter(|n| *n > 0),
@@ -141,10 +130,7 @@ impl Binder<'_> {
         if aggregates(&value.expr) || has_windows(&value.expr) {
             return Err(invalid(format!("{called} of an aggregate or a window function"), span));
         }
-        let key = match &value.kind {
-            DataType::Float64 => arrow_type(&DataType::Int64),
-            other => arrow_type(other),
-        };
+        let key = super::query::sort_type(&value.kind);
         let collection = Collection {
             kind: value.kind,
             finish: if quantiles { Finish::Quantiles(number) } else { Finish::Frequent(number) },
@@ -179,10 +165,7 @@ impl Binder<'_> {
             let message = "ORDER BY beside DISTINCT in an aggregate takes its value alone";
             return Err(invalid(message, span));
         }
-        let kind = match &key.kind {
-            DataType::Float64 => arrow_type(&DataType::Int64),
-            other => arrow_type(other),
-        };
+        let kind = super::query::sort_type(&key.kind);
         let ascending = options.asc.unwrap_or(true);
         let nulls_first = options.nulls_first.unwrap_or(ascending);
         let sorted = super::query::sortable(key, span)?;

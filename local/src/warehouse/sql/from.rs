@@ -1,7 +1,10 @@
 //! FROM: tables, names of WITH, subqueries, joins, and arrays unnested beside what stands left of them.
 
+use std::sync::Arc;
+
 use common::port::PortError;
 use common::warehouse::{DataType, TableRef};
+use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::common::{NullHandling, UnnestOptions};
 use datafusion::datasource::provider_as_source;
@@ -249,7 +252,7 @@ impl Binder<'_> {
     }
 
     /// A table of the catalog, or a view's query.
-    pub(super) fn stored(&mut self, table: &TableRef, span: Span) -> Result<Relation, PortError> {
+    fn stored(&mut self, table: &TableRef, span: Span) -> Result<Relation, PortError> {
         let missing = || {
             PortError::NotFound(format!(
                 "the table {table}, read at {}:{},",
@@ -258,26 +261,35 @@ impl Binder<'_> {
         };
         let source = self.tables.table(table)?.ok_or_else(missing)?;
         self.read.insert(table.clone(), source.bytes);
-        let provider = match source.content {
-            Content::Rows(provider) => provider,
-            Content::View(sql) => return self.view(table, &sql),
-        };
+        match source.content {
+            Content::Rows(provider) => self.scanned(table, provider, &source.columns),
+            Content::View(sql) => self.view(table, &sql),
+        }
+    }
+
+    /// The rows of a table, under names of the plan.
+    pub(super) fn scanned(
+        &mut self,
+        table: &TableRef,
+        provider: Arc<dyn TableProvider>,
+        columns: &[common::warehouse::Column],
+    ) -> Result<Relation, PortError> {
         let alias = self.fresh(&table.to_string());
         let reference = TableReference::bare(alias.as_str());
         let plan = LogicalPlanBuilder::scan(reference.clone(), provider_as_source(provider), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(planned)?;
-        let (mut exprs, mut columns) = (Vec::new(), Vec::new());
-        for stored in &source.columns {
+        let (mut exprs, mut outputs) = (Vec::new(), Vec::new());
+        for stored in columns {
             let name = self.fresh(&stored.name);
             let read = datafusion::common::Column::new(Some(reference.clone()), &stored.name);
             let kind = stored.data_type();
             let read = Expr::Column(read);
             let read = if holds_arrays(&kind) { records::stored(read, &kind) } else { read };
             exprs.push(read.alias(&name));
-            columns.push(Output { name: Some(stored.name.clone()), kind, column: name });
+            outputs.push(Output { name: Some(stored.name.clone()), kind, column: name });
         }
-        Ok(Relation { plan: project(plan, exprs)?, columns })
+        Ok(Relation { plan: project(plan, exprs)?, columns: outputs })
     }
 
     fn view(&mut self, view: &TableRef, sql: &str) -> Result<Relation, PortError> {

@@ -12,7 +12,7 @@ use super::aggregates::AggregateKind;
 use super::from::{From, Item};
 use super::records::{listed, record};
 use super::refusal::{invalid, unsupported};
-use super::relation::{Output, Relation, column, filter, project};
+use super::relation::{Output, Relation, filter, project};
 use super::scope::{Name, Scope, field_at, same};
 use super::typed::{Origin, Typed};
 use super::{Binder, Span};
@@ -195,10 +195,7 @@ impl Binder<'_> {
             exprs.push(value.expr.alias(&fresh));
             columns.push(Output { name: Some(name), kind: value.kind, column: fresh });
         }
-        let plan = project(plan, exprs)?;
-        // Whoever reads further finds columns alone.
-        let keep = columns.iter().map(|c| column(&c.column)).collect();
-        Ok(Relation { plan: project(plan, keep)?, columns })
+        Ok(Relation { plan: project(plan, exprs)?, columns })
     }
 }
 

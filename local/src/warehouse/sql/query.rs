@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use common::port::PortError;
 use common::warehouse::{DataType, Value};
+use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 use datafusion::sql::sqlparser::ast::{self, LimitClause, OffsetRows, OrderByKind, SetExpr};
 
@@ -137,11 +138,7 @@ impl Binder<'_> {
         }
         let ascending = options.asc.unwrap_or(true);
         let nulls_first = options.nulls_first.unwrap_or(ascending);
-        let kind = match key.kind {
-            // A FLOAT64 sorts by a number made of its bits.
-            DataType::Float64 => arrow_type(&DataType::Int64),
-            _ => arrow_type(&key.kind),
-        };
+        let kind = sort_type(&key.kind);
         Ok(opaque(sortable(key, span)?, &kind).sort(ascending, nulls_first))
     }
 
@@ -248,6 +245,14 @@ pub(super) fn group_key(value: Typed, span: super::Span) -> Result<Expr, PortErr
             Err(unsupported(format!("grouping by a {}", value.kind), span))
         }
         _ => Ok(value.expr),
+    }
+}
+
+/// The Arrow type of what [`sortable`] makes of a value: a FLOAT64 sorts by a number made of its bits.
+pub(super) fn sort_type(kind: &DataType) -> ArrowType {
+    match kind {
+        DataType::Float64 => arrow_type(&DataType::Int64),
+        other => arrow_type(other),
     }
 }
 

@@ -73,8 +73,7 @@ pub fn document() -> String {
         let signatures: Vec<String> = signatures.iter().map(|s| code(s)).collect();
         let _ = writeln!(out, "| {name} | {} |", signatures.join("<br>"));
     }
-    let safe: Vec<&str> = functions::SAFE.to_vec();
-    let _ = write!(out, "\n`SAFE.` may stand before {}.\n", safe.join(", "));
+    let _ = write!(out, "\n`SAFE.` may stand before {}.\n", functions::SAFE.join(", "));
     out
 }
 

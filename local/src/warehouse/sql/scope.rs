@@ -8,6 +8,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{Ident, NamedWindowDefinition};
 use std::sync::Arc;
 
+use super::Span;
 use super::functions::call;
 use super::records::record;
 use super::refusal::{invalid, unsupported};
@@ -252,6 +253,17 @@ pub(super) struct Place<'s> {
 
 /// The named windows in sight, where there may be window functions.
 pub(super) type Windows<'s> = Option<&'s [NamedWindowDefinition]>;
+
+impl Place<'_> {
+    /// Where the values of the aggregate `called` stand; refused where it may not stand itself.
+    pub(super) fn inside_aggregate(&self, called: &str, span: Span) -> Result<Self, PortError> {
+        if let Some(clause) = self.no_aggregates {
+            let message = format!("the aggregate {called} is not allowed in {clause}");
+            return Err(invalid(message, span));
+        }
+        Ok(Self { scope: self.scope, no_aggregates: Some("another aggregate"), windows: None })
+    }
+}
 
 impl Scope<'_> {
     /// A clause without aggregate functions.

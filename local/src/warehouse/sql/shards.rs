@@ -8,9 +8,9 @@ use datafusion::sql::sqlparser::ast::Ident;
 use super::from::{From, rows};
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, below, column, project};
-use super::scope::{Name, Range};
+use super::scope::Name;
 use super::typed::Typed;
-use super::{Binder, Content, Span};
+use super::{Binder, Content, Source, Span};
 
 /// The pseudo column of a wildcard table: what of a row's table name the `*` stands for.
 pub(super) const SUFFIX: &str = "_TABLE_SUFFIX";
@@ -51,24 +51,24 @@ impl Binder<'_> {
         let (mut plans, mut outputs): (_, Vec<Output>) = (Vec::new(), Vec::new());
         let suffix = self.fresh(SUFFIX);
         for table in &tables {
-            let source = self.tables.table(table)?;
-            let Some(source) = source.filter(|s| matches!(s.content, Content::Rows(_))) else {
+            let Some(Source { columns: its, content: Content::Rows(provider), bytes }) =
+                self.tables.table(table)?
+            else {
                 return Err(unsupported(format!("{dataset}.{name} with the view {table}"), span));
             };
-            let columns = first.get_or_insert_with(|| source.columns.clone());
+            let columns = first.get_or_insert_with(|| its.clone());
             let alike = |(a, b): (&common::warehouse::Column, &common::warehouse::Column)| {
                 a.name == b.name && a.mode == b.mode && a.data_type() == b.data_type()
             };
-            if columns.len() != source.columns.len()
-                || !columns.iter().zip(&source.columns).all(alike)
-            {
+            if columns.len() != its.len() || !columns.iter().zip(&its).all(alike) {
                 let what = format!(
                     "{dataset}.{name}: the columns of {table} are not those of {}",
                     tables[0]
                 );
                 return Err(unsupported(what, span));
             }
-            let Relation { plan, columns } = self.stored(table, span)?;
+            self.read.insert(table.clone(), bytes);
+            let Relation { plan, columns } = self.scanned(table, provider, &its)?;
             if outputs.is_empty() {
                 for output in &columns {
                     let column = self.fresh(output.name.as_deref().unwrap_or_default());
@@ -84,12 +84,8 @@ impl Binder<'_> {
         let plan = below(plans)?;
         let mut from = rows(Relation { plan, columns: outputs }, alias);
         let value = Typed::computed(column(&suffix), DataType::String);
-        for range in &mut from.ranges {
-            *range = Range {
-                pseudo: vec![Name { name: SUFFIX.to_owned(), value: value.clone() }],
-                ..std::mem::take(range)
-            };
-        }
+        let pseudo = Name { name: SUFFIX.to_owned(), value };
+        from.ranges[0].pseudo.push(pseudo);
         Ok(from)
     }
 }

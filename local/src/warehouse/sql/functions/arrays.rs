@@ -1,5 +1,6 @@
 //! Functions of arrays: those that make one, and those of elements of any type.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use common::port::PortError;
@@ -18,9 +19,9 @@ use crate::warehouse::values::list_field;
 
 /// `GENERATE_ARRAY` of INT64 and NUMERIC, and `GENERATE_DATE_ARRAY` by days.
 pub(crate) const OVERLOADS: &[Overload] = &[
-    listing("GENERATE_ARRAY", &[Int64, Int64], Int64, |r| series(r.int(0), r.int(1), 1)),
+    listing("GENERATE_ARRAY", &[Int64, Int64], Int64, |r| whole(r.int(0), r.int(1), 1)),
     listing("GENERATE_ARRAY", &[Int64, Int64, Int64], Int64, |r| {
-        series(r.int(0), r.int(1), r.int(2))
+        whole(r.int(0), r.int(1), r.int(2))
     }),
     listing("GENERATE_ARRAY", &[Numeric, Numeric], Numeric, |r| {
         decimals(r.numeric(0), r.numeric(1), ONE)
@@ -44,36 +45,43 @@ pub(crate) const NAMES: &[&str] = &[
 ];
 
 /// The longest array that is generated, so that one cell does not exhaust memory.
-pub(super) const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 20;
 
-fn series(start: i64, end: i64, step: i64) -> Result<Cell, String> {
-    if step == 0 {
-        return Err("GENERATE_ARRAY with the step 0".to_owned());
-    }
-    let mut items = Vec::new();
-    let mut next = Some(start);
-    while let Some(value) = next.filter(|v| if step > 0 { *v <= end } else { *v >= end }) {
-        if items.len() == MOST {
-            return Err(not_here(format!("GENERATE_ARRAY of more than {MOST} elements")));
-        }
-        items.push(Cell::Int(value));
-        next = value.checked_add(step);
-    }
-    Ok(Cell::List(items))
+fn whole(start: i64, end: i64, step: i64) -> Result<Cell, String> {
+    let next = |count: usize| {
+        i64::try_from(count).ok().and_then(|count| count.checked_mul(step)?.checked_add(start))
+    };
+    series("GENERATE_ARRAY", end, step.cmp(&0), next, |value| Ok(Cell::Int(value)))
 }
 
 fn decimals(start: i128, end: i128, step: i128) -> Result<Cell, String> {
-    if step == 0 {
-        return Err("GENERATE_ARRAY with the step 0".to_owned());
+    let next = |count: usize| {
+        i128::try_from(count).ok().and_then(|count| count.checked_mul(step)?.checked_add(start))
+    };
+    series("GENERATE_ARRAY", end, step.cmp(&0), next, |value| Ok(Cell::Numeric(value)))
+}
+
+/// The values of a series from its first one on, as far as its end; `way` is where its steps lead.
+pub(super) fn series<T: Copy + PartialOrd>(
+    name: &str,
+    end: T,
+    way: Ordering,
+    next: impl Fn(usize) -> Option<T>,
+    cell: impl Fn(T) -> Result<Cell, String>,
+) -> Result<Cell, String> {
+    let beyond = |value: &T| match way {
+        Ordering::Greater => *value > end,
+        Ordering::Less | Ordering::Equal => *value < end,
+    };
+    if way == Ordering::Equal {
+        return Err(format!("{name} with the step 0"));
     }
     let mut items = Vec::new();
-    let mut next = Some(start);
-    while let Some(value) = next.filter(|v| if step > 0 { *v <= end } else { *v >= end }) {
+    while let Some(value) = next(items.len()).filter(|value| !beyond(value)) {
         if items.len() == MOST {
-            return Err(not_here(format!("GENERATE_ARRAY of more than {MOST} elements")));
+            return Err(not_here(format!("{name} of more than {MOST} elements")));
         }
-        items.push(Cell::Numeric(value));
-        next = value.checked_add(step);
+        items.push(cell(value)?);
     }
     Ok(Cell::List(items))
 }

@@ -61,23 +61,24 @@ fn pieces(format: &str) -> Vec<(&str, &str)> {
 
 /// The first element of a format that the function is not known to print.
 pub(crate) fn unknown<'f>(format: &'f str, name: &str) -> Option<&'f str> {
-    let known = |element: &str| {
-        let dated = name != "FORMAT_TIME" && OF_DATE.contains(&element);
-        let timed = name != "FORMAT_DATE" && OF_TIME.contains(&element);
-        let zoned = name == "FORMAT_TIMESTAMP" && OF_ZONE.contains(&element);
-        dated || timed || zoned || element == "end" || ALWAYS.contains(&element)
-    };
-    pieces(format).into_iter().map(|(_, element)| element).find(|element| !known(element))
+    pieces(format).into_iter().map(|(_, element)| element).find(|element| !known(element, name))
+}
+
+fn known(element: &str, name: &str) -> bool {
+    let dated = name != "FORMAT_TIME" && OF_DATE.contains(&element);
+    let timed = name != "FORMAT_DATE" && OF_TIME.contains(&element);
+    let zoned = name == "FORMAT_TIMESTAMP" && OF_ZONE.contains(&element);
+    dated || timed || zoned || element == "end" || ALWAYS.contains(&element)
 }
 
 fn render(format: &str, name: &str, local: i64, ahead: i64) -> Result<Cell, String> {
-    if let Some(element) = unknown(format, name) {
-        return Err(not_here(format!("the element %{element} of {name}")));
-    }
     let moment = DateTime::from_timestamp_micros(local).map(|moment| moment.naive_utc());
     let moment = moment.ok_or_else(|| format!("{name} of a day outside the years 0001 to 9999"))?;
     let mut text = String::new();
     for (literal, element) in pieces(format) {
+        if !known(element, name) {
+            return Err(not_here(format!("the element %{element} of {name}")));
+        }
         text.push_str(literal);
         // BigQuery and others differ in how they pad a year of three digits.
         if OF_DATE.contains(&element) && !(1000..=9999).contains(&moment.year()) {

@@ -6,7 +6,7 @@ use chrono::Datelike;
 
 use super::super::super::refusal::not_here;
 use super::super::super::rowwise::{Cell, PerRow};
-use super::super::arrays::MOST;
+use super::super::arrays::series;
 use super::super::calendar::checked_instant;
 use super::{Part, day_of, shift};
 use crate::warehouse::values::days as since_1970;
@@ -25,7 +25,7 @@ pub(super) fn days(part: Part) -> Option<PerRow> {
             let count = i64::try_from(count).ok()?.checked_mul(step)?;
             moved(start, count).ok().map(since_1970).map(i64::from)
         };
-        listed("GENERATE_DATE_ARRAY", i64::from(end), step, next, |day| {
+        series("GENERATE_DATE_ARRAY", i64::from(end), step.cmp(&0), next, |day| {
             i32::try_from(day).map(Cell::Date).map_err(|e| e.to_string())
         })
     }))
@@ -40,28 +40,6 @@ pub(super) fn instants(part: Part) -> Option<PerRow> {
             let by = i64::try_from(count).ok()?.checked_mul(step)?.checked_mul(unit)?;
             start.checked_add(by)
         };
-        listed("GENERATE_TIMESTAMP_ARRAY", end, step, next, checked_instant)
+        series("GENERATE_TIMESTAMP_ARRAY", end, step.cmp(&0), next, checked_instant)
     }))
-}
-
-fn listed(
-    name: &str,
-    end: i64,
-    step: i64,
-    next: impl Fn(usize) -> Option<i64>,
-    cell: impl Fn(i64) -> Result<Cell, String>,
-) -> Result<Cell, String> {
-    if step == 0 {
-        return Err(format!("{name} with the step 0"));
-    }
-    let mut items = Vec::new();
-    while let Some(value) =
-        next(items.len()).filter(|v| if step > 0 { *v <= end } else { *v >= end })
-    {
-        if items.len() == MOST {
-            return Err(not_here(format!("{name} of more than {MOST} elements")));
-        }
-        items.push(cell(value)?);
-    }
-    Ok(Cell::List(items))
 }
