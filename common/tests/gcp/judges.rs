@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use common::clock::Chance;
+use common::gcp::Access;
+use common::gcp::bigquery::{BigQuery, Client, Place};
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
@@ -106,13 +109,8 @@ impl BigQueryEmulator {
     }
 
     /// The adapter over it.
-    pub async fn warehouse(&self) -> common::gcp::bigquery::BigQuery {
-        use common::gcp::bigquery::{BigQuery, Client, Place};
-        let access = common::gcp::Access::new(Some(&self.url)).expect("an endpoint");
-        let (project, location) = ("local".to_owned(), "US".to_owned());
-        let place = Place { project, location, service: "test" };
-        let chance = common::clock::Chance::system();
-        BigQuery::new(Client::connect(&access, place, chance).await.expect("a client"))
+    pub async fn warehouse(&self) -> BigQuery {
+        BigQuery::new(client(&self.url).await)
     }
 
     /// Where the file of a `gs://` URI lies.
@@ -182,6 +180,13 @@ impl BigQueryEmulator {
         assert!(status.is_success(), "{path} {body}: {status} {text}");
         serde_json::from_str(&text).expect("JSON")
     }
+}
+
+/// A client of an emulator.
+pub async fn client(url: &str) -> Client {
+    let access = Access::new(Some(url)).expect("an endpoint");
+    let place = Place { project: "local".to_owned(), location: "US".to_owned(), service: "test" };
+    Client::connect(&access, place, Chance::system()).await.expect("a client")
 }
 
 /// A client of HTTP.

@@ -1,14 +1,13 @@
 //! The state on BigQuery against the contract suites.
 
-use common::clock::{Chance, Clock};
-use common::gcp::Access;
-use common::gcp::bigquery::{Client, Place};
+use common::clock::Clock;
 use common::gcp::state::State;
 use common::state::contract;
 use common::state::{Ledger, Tenants};
 use common::warehouse::Ensured;
 use tokio::sync::OnceCell;
 
+pub use crate::judges::client;
 use crate::judges::{BigQueryEmulator, TURN};
 
 /// The tenants of the suites whose tables lie in datasets of their own.
@@ -31,13 +30,6 @@ static EMULATOR: OnceCell<BigQueryEmulator> = OnceCell::const_new();
 /// A state over an emulator.
 pub async fn state(url: &str) -> State {
     State::new(client(url).await, Clock::from_fn(contract::noon))
-}
-
-/// A client of an emulator.
-pub async fn client(url: &str) -> Client {
-    let access = Access::new(Some(url)).unwrap();
-    let place = Place { project: "local".to_owned(), location: "US".to_owned(), service: "test" };
-    Client::connect(&access, place, Chance::system()).await.unwrap()
 }
 
 async fn shared() -> State {

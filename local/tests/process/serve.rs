@@ -76,6 +76,24 @@ async fn webhook_secrets_outlive_the_server_and_a_host_that_cannot_be_one_keeps_
 }
 
 #[tokio::test]
+async fn bigquery_is_served_by_one_process_of_a_build_that_has_its_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let serve = ["serve", "--port", "0", "--data-dir", folder];
+    let endpoint = ["--bigquery-endpoint", "http://127.0.0.1:9"];
+    let both = headgate([&serve[..], &endpoint, &["--isolate"]].concat()).await;
+    assert_eq!(both.code, Some(2), "{both:?}");
+    assert!(both.stderr.contains("cannot be used with '--isolate'"), "{both:?}");
+    #[cfg(not(feature = "gcp"))]
+    {
+        let without = headgate([&serve[..], &endpoint].concat()).await;
+        assert_ne!(without.code, Some(0), "{without:?}");
+        let advice = "run cargo run --features gcp -- serve --bigquery-endpoint http://127.0.0.1:9";
+        assert!(without.stderr.contains(advice), "{without:?}");
+    }
+}
+
+#[tokio::test]
 async fn other_processes_load_and_query_what_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
