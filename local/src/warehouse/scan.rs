@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
@@ -104,9 +105,9 @@ impl TableProvider for StoredTable {
             Some(day) => filters.iter().all(|filter| self.may_match(day, filter)),
             None => true,
         };
-        let files: Result<Vec<_>> =
-            self.files.iter().filter(wanted).map(|f| self.file(f)).collect();
-        let files = files?;
+        let wanted: Vec<&StoredFile> = self.files.iter().filter(wanted).collect();
+        let rows = wanted.iter().map(|file| file.rows).sum::<u64>();
+        let files = wanted.into_iter().map(|f| self.file(f)).collect::<Result<Vec<_>>>()?;
         if files.is_empty() {
             let schema = match projection {
                 Some(columns) => Arc::new(self.schema.project(columns)?),
@@ -114,9 +115,13 @@ impl TableProvider for StoredTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
+        // A join builds its table of the side with fewer rows.
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
         let source = Arc::new(ParquetSource::new(Arc::clone(&self.schema)));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_group(files.into())
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
