@@ -137,7 +137,6 @@ impl EmbeddedWarehouse {
 fn session() -> SessionContext {
     let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
     let options = config.options_mut();
-    options.execution.parquet.schema_force_view_types = false;
     options.execution.collect_statistics = false;
     options.optimizer.enable_dynamic_filter_pushdown = false;
     SessionContext::new_with_config(config)

@@ -24,8 +24,8 @@ pub(crate) fn arrow_type(kind: &DataType) -> ArrowType {
         DataType::Float64 => ArrowType::Float64,
         DataType::Numeric => ArrowType::Decimal128(38, 9),
         DataType::Bool => ArrowType::Boolean,
-        DataType::String | DataType::Json => ArrowType::Utf8,
-        DataType::Bytes => ArrowType::Binary,
+        DataType::String | DataType::Json => ArrowType::Utf8View,
+        DataType::Bytes => ArrowType::BinaryView,
         DataType::Date => ArrowType::Date32,
         DataType::Datetime => ArrowType::Timestamp(TimeUnit::Microsecond, None),
         DataType::Time => ArrowType::Time64(TimeUnit::Microsecond),
@@ -51,17 +51,14 @@ pub(crate) fn schema_of(columns: &[Column]) -> SchemaRef {
     Arc::new(Schema::new(struct_fields(&columns)))
 }
 
-/// 1970-01-01.
-pub(crate) const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
-
 /// A date from days since 1970.
 pub(crate) fn date(days: i32) -> Option<NaiveDate> {
-    EPOCH.checked_add_signed(Duration::days(i64::from(days)))
+    NaiveDate::from_epoch_days(days)
 }
 
 /// Days since 1970.
 pub(crate) fn days(date: NaiveDate) -> i32 {
-    i32::try_from(date.signed_duration_since(EPOCH).num_days()).unwrap_or(i32::MAX)
+    date.to_epoch_days()
 }
 
 fn beyond(what: &str) -> PortError {
@@ -85,9 +82,9 @@ pub(crate) fn value_at(array: &dyn Array, row: usize, kind: &DataType) -> Result
             Value::Numeric(numeric::format(array.as_primitive::<Decimal128Type>().value(row)))
         }
         DataType::Bool => Value::Bool(array.as_boolean().value(row)),
-        DataType::String => Value::String(array.as_string::<i32>().value(row).to_owned()),
-        DataType::Json => Value::Json(array.as_string::<i32>().value(row).to_owned()),
-        DataType::Bytes => Value::Bytes(array.as_binary::<i32>().value(row).to_vec()),
+        DataType::String => Value::String(array.as_string_view().value(row).to_owned()),
+        DataType::Json => Value::Json(array.as_string_view().value(row).to_owned()),
+        DataType::Bytes => Value::Bytes(array.as_binary_view().value(row).to_vec()),
         DataType::Date => {
             let days = array.as_primitive::<Date32Type>().value(row);
             Value::Date(date(days).ok_or_else(|| beyond("DATE"))?)
@@ -134,8 +131,8 @@ pub(crate) fn scalar(value: &Value, kind: &DataType) -> Result<ScalarValue, Stri
 /// Values of one type as an array; `Err` says what the type cannot hold.
 pub(crate) fn array_of(values: &[Value], kind: &DataType) -> Result<ArrayRef, String> {
     use datafusion::arrow::array::{
-        BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
-        StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+        BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
+        StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray,
     };
     macro_rules! collect {
         ($array:ty, $pattern:pat => $value:expr) => {{
@@ -154,9 +151,9 @@ pub(crate) fn array_of(values: &[Value], kind: &DataType) -> Result<ArrayRef, St
         DataType::Int64 => Arc::new(collect!(Int64Array, Value::Int64(i) => *i)),
         DataType::Float64 => Arc::new(collect!(Float64Array, Value::Float64(x) => *x)),
         DataType::Bool => Arc::new(collect!(BooleanArray, Value::Bool(b) => *b)),
-        DataType::String => Arc::new(collect!(StringArray, Value::String(s) => s.as_str())),
-        DataType::Json => Arc::new(collect!(StringArray, Value::Json(s) => s.as_str())),
-        DataType::Bytes => Arc::new(collect!(BinaryArray, Value::Bytes(b) => b.as_slice())),
+        DataType::String => Arc::new(collect!(StringViewArray, Value::String(s) => s.as_str())),
+        DataType::Json => Arc::new(collect!(StringViewArray, Value::Json(s) => s.as_str())),
+        DataType::Bytes => Arc::new(collect!(BinaryViewArray, Value::Bytes(b) => b.as_slice())),
         DataType::Date => Arc::new(collect!(Date32Array, Value::Date(d) => days(*d))),
         DataType::Numeric => {
             let cells = collect!(Decimal128Array, Value::Numeric(text) =>

@@ -81,8 +81,8 @@ fn widens(from: &ArrowType, to: &ArrowType) -> bool {
     match (from, to) {
         (A::Int8 | A::Int16 | A::Int32 | A::UInt8 | A::UInt16 | A::UInt32, A::Int64)
         | (A::Float32, A::Float64)
-        | (A::LargeUtf8 | A::Utf8View, A::Utf8)
-        | (A::LargeBinary | A::BinaryView, A::Binary) => true,
+        | (A::Utf8 | A::LargeUtf8, A::Utf8View)
+        | (A::Binary | A::LargeBinary, A::BinaryView) => true,
         (A::Decimal128(precision, scale), A::Decimal128(38, 9)) => {
             (0..=9).contains(scale) && i16::from(*precision) - i16::from(*scale) <= 29
         }

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use common::warehouse::DataType;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use datafusion::arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Int64Type};
 use datafusion::common::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -19,11 +19,13 @@ use crate::warehouse::values::arrow_type;
 
 mod collected;
 mod distinct;
+mod engine;
 mod extreme;
 mod grouped;
 mod total;
 
 pub(crate) use collected::{Collection, Direction, Finish};
+pub(crate) use engine::{of_engine, one_distinct};
 
 /// An aggregate function over one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,13 +140,13 @@ impl AggregateKind {
     }
 
     /// The same for many groups at once; `None` where the engine asks an accumulator for each group.
-    fn groups(self, arg: &DataType, result: ArrowType) -> Option<Box<dyn GroupsAccumulator>> {
+    fn groups(self, arg: &DataType) -> Option<Box<dyn GroupsAccumulator>> {
         let state = self.state(arg);
         match self {
-            Self::Sum | Self::Avg => Some(total::groups(self == Self::Avg, arg, result, state)),
+            Self::Sum | Self::Avg => Some(total::groups(self == Self::Avg, arg, state)),
             Self::Count | Self::CountIf => {
                 let fresh = Counter { count: 0, only_true: self == Self::CountIf };
-                Some(Box::new(grouped::Groups::new(fresh, result, state)))
+                Some(Box::new(grouped::Groups::new(fresh, state)))
             }
             Self::CountDistinct => distinct::groups(arg),
             Self::SumDistinct
@@ -188,11 +190,11 @@ pub(crate) fn call_of(call: &Expr) -> Option<Call> {
     let inner = function.func.inner();
     if let Some(native) = inner.downcast_ref::<Native>() {
         let (kind, arg) = (native.kind, native.arg.clone());
-        let (of, result) = (arg.clone(), native.result.clone());
+        let of = arg.clone();
         return Some(Call {
             args,
             accumulator: Box::new(move || kind.accumulator(&arg)),
-            groups: Box::new(move || kind.groups(&of, result.clone())),
+            groups: Box::new(move || kind.groups(&of)),
         });
     }
     let accumulator = collected::accumulator_of(&**inner)?;
@@ -234,14 +236,14 @@ impl AggregateUDFImpl for Native {
     }
 
     fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
-        self.kind.groups(&self.arg, self.result.clone()).is_some()
+        self.kind.groups(&self.arg).is_some()
     }
 
     fn create_groups_accumulator(
         &self,
         _: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        let groups = self.kind.groups(&self.arg, self.result.clone());
+        let groups = self.kind.groups(&self.arg);
         groups.ok_or_else(|| evaluation(format!("{} has no groups of its own", self.name)))
     }
 
@@ -279,6 +281,11 @@ impl grouped::Scatter for Counter {
         }
         Ok(())
     }
+
+    fn results(groups: &[Self]) -> Result<ArrayRef> {
+        let counts = groups.iter().map(|group| group.count);
+        Ok(Arc::new(Int64Array::from_iter_values(counts)))
+    }
 }
 
 impl Accumulator for Counter {
@@ -293,7 +300,7 @@ impl Accumulator for Counter {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Int64(Some(self.count)))
+        grouped::Scatter::result(self)
     }
 
     fn size(&self) -> usize {

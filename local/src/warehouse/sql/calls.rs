@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::aggregates::AggregateKind;
 use super::expr::choose;
 use super::functions::zones::Zone;
-use super::functions::{self, arrays, dates, exists, extremes, formats, json};
+use super::functions::{self, arrays, coalesced, dates, exists, extremes, formats, json};
 use super::grouping::grouping;
 use super::operators::compare;
 use super::refusal::{invalid, unsupported};
@@ -99,11 +99,11 @@ impl Binder<'_> {
             }
             "IFNULL" => {
                 let [value, other] = self.exactly(&called, &args, place, span)?;
-                coalesce(vec![value, other], span)
+                coalesced::bind(vec![value, other], span)
             }
             "COALESCE" if !args.is_empty() => {
                 let values = self.values(&args, place)?;
-                coalesce(values, span)
+                coalesced::bind(values, span)
             }
             "NULLIF" => {
                 let [value, other] = self.exactly(&called, &args, place, span)?;
@@ -342,18 +342,4 @@ pub(super) fn expressions<'e>(
         }
     };
     args.iter().map(expression).collect()
-}
-
-/// The first value that is not NULL.
-fn coalesce(values: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
-    let kind = super::typed::supertype(&values, span)?;
-    let mut coerced = Vec::with_capacity(values.len());
-    for value in values {
-        coerced.push(value.coerce(&kind, span)?);
-    }
-    if let [only] = &coerced[..] {
-        return Ok(only.clone());
-    }
-    let tests = coerced[..coerced.len() - 1].iter().map(|v| v.expr.clone().is_not_null()).collect();
-    choose(tests, coerced, span)
 }

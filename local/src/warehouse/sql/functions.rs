@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use common::port::PortError;
 use common::warehouse::DataType;
+use datafusion::arrow::array::ArrayRef;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::refusal::{invalid, refuses};
-use super::rowwise::{Cell, PerRow, Row, native, per_row};
+use super::rowwise::{Batch, ByRow, Cell, PerRow, Row, Whole, per_row};
 use super::typed::{Origin, Typed, mixed};
 
 pub(crate) mod arithmetic;
@@ -19,6 +20,7 @@ pub(crate) mod calendar;
 pub(crate) mod cast;
 mod characters;
 mod clock;
+pub(crate) mod coalesced;
 pub(crate) mod dates;
 mod doubles;
 pub(crate) mod extremes;
@@ -50,6 +52,16 @@ pub(crate) struct Overload {
     pub(crate) result: DataType,
     /// One row without NULLs; a NULL argument makes the result NULL.
     pub(crate) run: fn(&Row<'_>) -> Result<Cell, String>,
+    /// The same over all rows at once; `None` where a row fails.
+    pub(crate) whole: Option<fn(&Batch<'_>) -> Option<ArrayRef>>,
+}
+
+impl Overload {
+    /// The same with a faster way where no row fails.
+    const fn whole(mut self, whole: fn(&Batch<'_>) -> Option<ArrayRef>) -> Self {
+        self.whole = Some(whole);
+        self
+    }
 }
 
 /// A signature of a fixed number of arguments.
@@ -59,7 +71,7 @@ pub(crate) const fn fixed(
     result: DataType,
     run: fn(&Row<'_>) -> Result<Cell, String>,
 ) -> Overload {
-    Overload { name, args, variadic: false, list: false, result, run }
+    Overload { name, args, variadic: false, list: false, result, run, whole: None }
 }
 
 /// A signature whose result is an ARRAY of `element`.
@@ -69,7 +81,7 @@ const fn listing(
     element: DataType,
     run: fn(&Row<'_>) -> Result<Cell, String>,
 ) -> Overload {
-    Overload { name, args, variadic: false, list: true, result: element, run }
+    Overload { name, args, variadic: false, list: true, result: element, run, whole: None }
 }
 
 const FAMILIES: &[&[Overload]] = &[
@@ -218,7 +230,8 @@ pub(crate) fn called(
         overload.result.clone()
     };
     let run = forgiving(Arc::new(overload.run), safe);
-    let expr = native(label, 0, &result, exprs, per_row(&result, true, run));
+    let whole = overload.whole.map(|whole| Arc::new(whole) as Whole);
+    let expr = per_row(label, &result, exprs, ByRow { run, whole });
     Ok(Typed::computed(expr, result))
 }
 

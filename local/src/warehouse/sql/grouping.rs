@@ -7,11 +7,12 @@ use common::warehouse::DataType;
 use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, GroupByExpr, SelectItem};
 
-use super::aggregates::AggregateKind;
+use super::aggregates::{AggregateKind, of_engine, one_distinct};
 use super::query::{at_ordinal, group_key, ordinal};
 use super::refusal::{evaluation, invalid, not_here, unsupported};
 use super::relation::{below, column, filter, project};
@@ -89,7 +90,7 @@ impl Binder<'_> {
             });
         }
         let plan = match &sets {
-            None => aggregated(plan, keys.iter(), calls)?,
+            None => aggregated(plan, keys.iter(), &calls)?,
             Some(sets) => {
                 let mut places = places.into_iter();
                 let sets = sets.iter().map(|set| places.by_ref().take(set.len()).collect());
@@ -241,14 +242,28 @@ fn sets_of(written: &[ast::Expr], span: Span) -> Result<Option<Vec<Vec<&ast::Exp
 /// The groups of some keys.
 fn aggregated<'k>(
     plan: LogicalPlan,
-    keys: impl Iterator<Item = &'k Key>,
-    calls: Vec<Expr>,
+    keys: impl Iterator<Item = &'k Key> + Clone,
+    calls: &[Expr],
 ) -> Result<LogicalPlan, PortError> {
-    LogicalPlanBuilder::from(plan)
-        .aggregate(keys.map(|key| key.value.clone().alias(&key.name)), calls)
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(planned)
+    let groups = |plan: LogicalPlan, keys: Vec<Expr>, calls: Vec<Expr>| {
+        let groups = LogicalPlanBuilder::from(plan).aggregate(keys, calls);
+        groups.and_then(LogicalPlanBuilder::build).map_err(planned)
+    };
+    let mut values: Vec<Expr> =
+        keys.clone().map(|key| key.value.clone().alias(&key.name)).collect();
+    let Some(counted) = one_distinct(calls) else {
+        return groups(plan, values, calls.iter().cloned().map(of_engine).collect());
+    };
+    // The distinct values are groups as well, and then counted.
+    values.push(counted.alias(DISTINCT));
+    let plan = groups(plan, values, Vec::new())?;
+    let name = |call: &Expr| call.schema_name().to_string();
+    let counts = calls.iter().map(|call| count(column(DISTINCT)).alias(name(call)));
+    groups(plan, keys.map(|key| column(&key.name)).collect(), counts.collect())
 }
+
+/// The name of a value that is counted once.
+const DISTINCT: &str = "a distinct value";
 
 /// One aggregation a set of keys, one below the other; a key that a set leaves out is NULL in its rows.
 fn by_sets(
@@ -269,8 +284,8 @@ fn by_sets(
         let taken = known.iter().map(|at| &keys[*at]);
         let alone = known.is_empty() && !keys.is_empty();
         let rows = alone.then(|| AggregateKind::count_rows().alias(ROWS));
-        let called = calls.iter().cloned().chain(rows).collect();
-        let mut plan = aggregated(plan.clone(), taken, called)?;
+        let called: Vec<Expr> = calls.iter().cloned().chain(rows).collect();
+        let mut plan = aggregated(plan.clone(), taken, &called)?;
         if alone {
             plan = filter(plan, some_rows())?;
         }

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use common::warehouse::DataType;
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder,
-    Decimal128Builder, Float64Builder, Int64Builder, ListArray, PrimitiveArray, StringBuilder,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryViewBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder,
+    Float64Builder, Int64Builder, ListArray, StringViewBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder, new_null_array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::datatypes::{
-    ArrowPrimitiveType, DataType as ArrowType, Date32Type, Decimal128Type, Float64Type, Int64Type,
-    Time64MicrosecondType, TimestampMicrosecondType,
-};
+use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -23,8 +20,39 @@ use datafusion::scalar::ScalarValue;
 use super::refusal::evaluation;
 use crate::warehouse::values::{arrow_type, list_field};
 
+mod batch;
+
+pub(crate) use batch::{Batch, Row};
+
 /// What evaluates whole columns: the arguments, as long as the number of rows says.
 pub(crate) type Evaluate = Arc<dyn Fn(&[ArrayRef], usize) -> Result<ArrayRef> + Send + Sync>;
+
+/// What evaluates one row; `Err` is the message of the failing statement.
+pub(crate) type PerRow = Arc<dyn Fn(&Row<'_>) -> Result<Cell, String> + Send + Sync>;
+
+/// The same over all rows at once, faster; `None` where a row fails, which is then found row by row.
+pub(crate) type Whole = Arc<dyn Fn(&Batch<'_>) -> Option<ArrayRef> + Send + Sync>;
+
+/// A function of one row's arguments.
+#[derive(Clone)]
+pub(crate) struct ByRow {
+    /// For one row.
+    pub(crate) run: PerRow,
+    /// For all of them, where there is such a one.
+    pub(crate) whole: Option<Whole>,
+}
+
+impl From<PerRow> for ByRow {
+    fn from(run: PerRow) -> Self {
+        Self { run, whole: None }
+    }
+}
+
+#[derive(Clone)]
+enum Run {
+    Columns(Evaluate),
+    Rows(DataType, ByRow),
+}
 
 /// A function that DataFusion runs for us. Two of the same name, result and salt are the same function.
 #[derive(Clone)]
@@ -33,7 +61,18 @@ struct Native {
     salt: u64,
     result: ArrowType,
     signature: Signature,
-    evaluate: Evaluate,
+    run: Run,
+}
+
+impl Native {
+    fn new(name: impl Into<String>, salt: u64, result: ArrowType, args: usize, run: Run) -> Self {
+        let signature = if args == 0 {
+            Signature::nullary(Volatility::Immutable)
+        } else {
+            Signature::variadic_any(Volatility::Immutable)
+        };
+        Self { name: name.into(), salt, result, signature, run }
+    }
 }
 
 impl std::fmt::Debug for Native {
@@ -72,8 +111,13 @@ impl ScalarUDFImpl for Native {
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = call.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { call.number_rows };
-        let arrays: Result<Vec<_>> = call.args.iter().map(|a| a.to_array(rows)).collect();
-        let answer = (self.evaluate)(&arrays?, rows)?;
+        let answer = match &self.run {
+            Run::Columns(evaluate) => {
+                let arrays: Result<Vec<_>> = call.args.iter().map(|a| a.to_array(rows)).collect();
+                evaluate(&arrays?, rows)?
+            }
+            Run::Rows(result, run) => by_rows(result, &call.args, rows, run)?,
+        };
         if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&answer, 0)?));
         }
@@ -90,14 +134,20 @@ pub(crate) fn native(
     args: Vec<Expr>,
     evaluate: Evaluate,
 ) -> Expr {
-    let signature = if args.is_empty() {
-        Signature::nullary(Volatility::Immutable)
-    } else {
-        Signature::variadic_any(Volatility::Immutable)
-    };
-    let function =
-        Native { name: name.into(), salt, result: arrow_type(result), signature, evaluate };
-    ScalarUDF::from(function).call(args)
+    let run = Run::Columns(evaluate);
+    ScalarUDF::from(Native::new(name, salt, arrow_type(result), args.len(), run)).call(args)
+}
+
+/// A call of a function over one row's arguments, NULL wherever an argument is. `name` must tell it from every
+/// other function of the statement.
+pub(crate) fn per_row(
+    name: impl Into<String>,
+    result: &DataType,
+    args: Vec<Expr>,
+    run: impl Into<ByRow>,
+) -> Expr {
+    let run = Run::Rows(result.clone(), run.into());
+    ScalarUDF::from(Native::new(name, 0, arrow_type(result), args.len(), run)).call(args)
 }
 
 /// The same value, of which the optimizer knows nothing: not that it is constant, equal to another or ordered.
@@ -110,14 +160,14 @@ pub(crate) fn opaque(value: Expr, kind: &ArrowType) -> Expr {
         salt: 0,
         result: ArrowType::Boolean,
         signature: Signature::nullary(Volatility::Volatile),
-        evaluate: Arc::new(|_, rows| Ok(Arc::new(BooleanArray::from(vec![true; rows])))),
+        run: Run::Columns(Arc::new(|_, rows| Ok(Arc::new(BooleanArray::from(vec![true; rows]))))),
     };
     let same = Native {
         name: "OPAQUE".to_owned(),
         salt: 0,
         result: kind.clone(),
         signature: Signature::variadic_any(Volatility::Volatile),
-        evaluate: Arc::new(|columns, _| Ok(Arc::clone(&columns[0]))),
+        run: Run::Columns(Arc::new(|columns, _| Ok(Arc::clone(&columns[0])))),
     };
     ScalarUDF::from(same).call(vec![value, ScalarUDF::from(mark).call(Vec::new())])
 }
@@ -147,91 +197,33 @@ pub(crate) enum Cell {
     List(Vec<Cell>),
 }
 
-/// One row's arguments; the caller knows their types and that none is NULL unless it asked for NULLs.
-pub(crate) struct Row<'a> {
-    columns: &'a [ArrayRef],
-    at: usize,
-}
-
-impl<'a> Row<'a> {
-    fn primitive<T: ArrowPrimitiveType>(&self, argument: usize) -> T::Native {
-        let column: &PrimitiveArray<T> = self.columns[argument].as_primitive();
-        column.value(self.at)
+/// Runs a row function over its arguments; a row with a NULL among them answers NULL.
+fn by_rows(
+    result: &DataType,
+    arguments: &[ColumnarValue],
+    rows: usize,
+    function: &ByRow,
+) -> Result<ArrayRef> {
+    // Of a constant this is its one value; a column stays as it is.
+    let columns = arguments.iter().map(|a| a.to_array(1)).collect::<Result<Vec<_>>>()?;
+    let Some(batch) = Batch::of(&columns, arguments, rows)? else {
+        return Ok(new_null_array(&arrow_type(result), rows));
+    };
+    if let Some(answer) = function.whole.as_ref().and_then(|whole| whole(&batch)) {
+        return Ok(answer);
     }
-
-    /// An INT64 argument.
-    pub(crate) fn int(&self, argument: usize) -> i64 {
-        self.primitive::<Int64Type>(argument)
-    }
-
-    /// A FLOAT64 argument.
-    pub(crate) fn float(&self, argument: usize) -> f64 {
-        self.primitive::<Float64Type>(argument)
-    }
-
-    /// A NUMERIC argument, scaled.
-    pub(crate) fn numeric(&self, argument: usize) -> i128 {
-        self.primitive::<Decimal128Type>(argument)
-    }
-
-    /// A BOOL argument.
-    pub(crate) fn bool(&self, argument: usize) -> bool {
-        self.columns[argument].as_boolean().value(self.at)
-    }
-
-    /// A STRING or JSON argument.
-    pub(crate) fn text(&self, argument: usize) -> &'a str {
-        self.columns[argument].as_string::<i32>().value(self.at)
-    }
-
-    /// A BYTES argument.
-    pub(crate) fn bytes(&self, argument: usize) -> &'a [u8] {
-        self.columns[argument].as_binary::<i32>().value(self.at)
-    }
-
-    /// A DATE argument, days since 1970.
-    pub(crate) fn date(&self, argument: usize) -> i32 {
-        self.primitive::<Date32Type>(argument)
-    }
-
-    /// A TIMESTAMP or DATETIME argument, microseconds.
-    pub(crate) fn micros(&self, argument: usize) -> i64 {
-        self.primitive::<TimestampMicrosecondType>(argument)
-    }
-
-    /// A TIME argument, microseconds since midnight.
-    pub(crate) fn time(&self, argument: usize) -> i64 {
-        self.primitive::<Time64MicrosecondType>(argument)
-    }
-
-    /// How many arguments there are.
-    pub(crate) fn len(&self) -> usize {
-        self.columns.len()
-    }
-}
-
-/// What evaluates one row; `Err` is the message of the failing statement.
-pub(crate) type PerRow = Arc<dyn Fn(&Row<'_>) -> Result<Cell, String> + Send + Sync>;
-
-/// Runs a row function over columns. A strict one is NULL wherever an argument is.
-pub(crate) fn per_row(result: &DataType, strict: bool, run: PerRow) -> Evaluate {
-    let result = result.clone();
-    Arc::new(move |columns, rows| {
-        let mut cells = Vec::with_capacity(rows);
-        for at in 0..rows {
-            let row = Row { columns, at };
-            let null = strict && columns.iter().any(|c| c.is_null(at));
-            cells.push(if null { Cell::Null } else { run(&row).map_err(evaluation)? });
-        }
-        Ok(build(&result, cells))
-    })
+    let cells = (0..rows).map(|at| match batch.row(at) {
+        None => Ok(Cell::Null),
+        Some(row) => (function.run)(&row).map_err(evaluation),
+    });
+    build(result, cells)
 }
 
 macro_rules! build_with {
     ($cells:expr, $builder:expr, $pattern:pat => $value:expr) => {{
         let mut builder = $builder;
         for cell in $cells {
-            match cell {
+            match cell? {
                 $pattern => builder.append_value($value),
                 _ => builder.append_null(),
             }
@@ -240,43 +232,56 @@ macro_rules! build_with {
     }};
 }
 
-fn build(result: &DataType, cells: Vec<Cell>) -> ArrayRef {
-    match result {
-        DataType::Int64 => build_with!(cells, Int64Builder::new(), Cell::Int(v) => v),
-        DataType::Float64 => build_with!(cells, Float64Builder::new(), Cell::Float(v) => v),
+fn build(result: &DataType, cells: impl Iterator<Item = Result<Cell>>) -> Result<ArrayRef> {
+    let rows = cells.size_hint().0;
+    Ok(match result {
+        DataType::Int64 => {
+            build_with!(cells, Int64Builder::with_capacity(rows), Cell::Int(v) => v)
+        }
+        DataType::Float64 => {
+            build_with!(cells, Float64Builder::with_capacity(rows), Cell::Float(v) => v)
+        }
         DataType::Numeric => build_with!(
             cells,
-            Decimal128Builder::new().with_data_type(arrow_type(result)),
+            Decimal128Builder::with_capacity(rows).with_data_type(arrow_type(result)),
             Cell::Numeric(v) => v
         ),
-        DataType::Bool => build_with!(cells, BooleanBuilder::new(), Cell::Bool(v) => v),
-        DataType::String | DataType::Json => {
-            build_with!(cells, StringBuilder::new(), Cell::Text(v) => v)
+        DataType::Bool => {
+            build_with!(cells, BooleanBuilder::with_capacity(rows), Cell::Bool(v) => v)
         }
-        DataType::Bytes => build_with!(cells, BinaryBuilder::new(), Cell::Bytes(v) => v),
-        DataType::Date => build_with!(cells, Date32Builder::new(), Cell::Date(v) => v),
-        DataType::Time => build_with!(cells, Time64MicrosecondBuilder::new(), Cell::Micros(v) => v),
+        DataType::String | DataType::Json => {
+            build_with!(cells, StringViewBuilder::with_capacity(rows), Cell::Text(v) => v)
+        }
+        DataType::Bytes => {
+            build_with!(cells, BinaryViewBuilder::with_capacity(rows), Cell::Bytes(v) => v)
+        }
+        DataType::Date => {
+            build_with!(cells, Date32Builder::with_capacity(rows), Cell::Date(v) => v)
+        }
+        DataType::Time => build_with!(
+            cells,
+            Time64MicrosecondBuilder::with_capacity(rows),
+            Cell::Micros(v) => v
+        ),
         DataType::Timestamp | DataType::Datetime => build_with!(
             cells,
-            TimestampMicrosecondBuilder::new().with_data_type(arrow_type(result)),
+            TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(arrow_type(result)),
             Cell::Micros(v) => v
         ),
         DataType::Array(element) => {
             let (mut lengths, mut valid, mut items) = (Vec::new(), Vec::new(), Vec::new());
             for cell in cells {
-                let elements = if let Cell::List(elements) = cell { Some(elements) } else { None };
+                let elements = if let Cell::List(elements) = cell? { Some(elements) } else { None };
                 valid.push(elements.is_some());
                 let elements = elements.unwrap_or_default();
                 lengths.push(elements.len());
                 items.extend(elements);
             }
             let offsets = OffsetBuffer::from_lengths(lengths);
-            let items = build(element, items);
+            let items = build(element, items.into_iter().map(Ok))?;
             Arc::new(ListArray::new(list_field(element), offsets, items, Some(valid.into())))
         }
         // Row functions answer no records; the registry has no entry of such a result.
-        DataType::Struct(_) => {
-            datafusion::arrow::array::new_null_array(&arrow_type(result), cells.len())
-        }
-    }
+        DataType::Struct(_) => new_null_array(&arrow_type(result), rows),
+    })
 }

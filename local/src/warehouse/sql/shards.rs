@@ -1,8 +1,7 @@
 //! Wildcard tables: `FROM dataset.prefix_*`, all tables whose names begin so, with `_TABLE_SUFFIX`.
 
 use common::port::PortError;
-use common::warehouse::{DataType, DatasetName};
-use datafusion::logical_expr::lit;
+use common::warehouse::{DataType, DatasetName, Value};
 use datafusion::sql::sqlparser::ast::Ident;
 
 use super::from::{From, rows};
@@ -78,7 +77,8 @@ impl Binder<'_> {
             let pairs = columns.iter().zip(&outputs);
             let mut exprs: Vec<_> =
                 pairs.map(|(c, o)| column(&c.column).alias(&o.column)).collect();
-            exprs.push(lit(&table.table[prefix.len()..]).alias(&suffix));
+            let part = Value::String(table.table[prefix.len()..].to_owned());
+            exprs.push(Typed::known(part, DataType::String, span)?.expr.alias(&suffix));
             plans.push(project(plan, exprs)?);
         }
         let plan = below(plans)?;

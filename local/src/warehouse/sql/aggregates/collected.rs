@@ -238,7 +238,8 @@ impl Accumulator for Rows {
         let values = match &self.collection.finish {
             Finish::Text(delimiter) => {
                 let texts = values.iter().filter_map(|v| v.try_as_str().flatten());
-                return Ok(ScalarValue::from(texts.collect::<Vec<_>>().join(delimiter)));
+                let text = texts.collect::<Vec<_>>().join(delimiter);
+                return Ok(ScalarValue::Utf8View(Some(text)));
             }
             Finish::Array => values,
             Finish::Quantiles(parts) => {

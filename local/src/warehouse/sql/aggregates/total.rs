@@ -1,7 +1,9 @@
 //! SUM and AVG: INT64 and NUMERIC add exactly and refuse to overflow, FLOAT64 carries what rounding loses.
 
+use std::sync::Arc;
+
 use common::warehouse::DataType;
-use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array};
 use datafusion::arrow::datatypes::{DataType as ArrowType, Decimal128Type, Float64Type, Int64Type};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Accumulator, GroupsAccumulator};
@@ -24,12 +26,11 @@ pub(super) fn accumulator(average: bool, arg: &DataType) -> Box<dyn Accumulator>
 pub(super) fn groups(
     average: bool,
     arg: &DataType,
-    result: ArrowType,
     state: Vec<ArrowType>,
 ) -> Box<dyn GroupsAccumulator> {
     match arg {
-        DataType::Float64 => Box::new(Groups::new(Floats::new(average), result, state)),
-        _ => Box::new(Groups::new(Exact::new(average, arg), result, state)),
+        DataType::Float64 => Box::new(Groups::new(Floats::new(average), state)),
+        _ => Box::new(Groups::new(Exact::new(average, arg), state)),
     }
 }
 
@@ -79,6 +80,33 @@ impl Scatter for Exact {
         }
         Ok(())
     }
+
+    #[expect(clippy::cast_precision_loss, reason = "AVG of INT64 is a double")]
+    fn results(groups: &[Self]) -> Result<ArrayRef> {
+        // Every group of a call is of its kind.
+        let (numeric, average) = groups.first().map_or((false, false), |g| (g.numeric, g.average));
+        if numeric {
+            let decimal = |group: &Self| {
+                let value = if average {
+                    numeric::divide_rounding(group.sum, i128::from(group.count))
+                } else {
+                    group.sum
+                };
+                numeric::in_range(value).ok_or_else(|| group.overflow())
+            };
+            let sums = groups.iter().map(|g| (g.count > 0).then(|| decimal(g)).transpose());
+            let sums = sums.collect::<Result<Decimal128Array>>()?;
+            return Ok(Arc::new(sums.with_precision_and_scale(38, 9)?));
+        }
+        if average {
+            let mean = |group: &Self| group.sum as f64 / int_to_f64(group.count);
+            let means = groups.iter().map(|g| (g.count > 0).then(|| mean(g)));
+            return Ok(Arc::new(means.collect::<Float64Array>()));
+        }
+        let int = |group: &Self| i64::try_from(group.sum).map_err(|_| group.overflow());
+        let sums = groups.iter().map(|g| (g.count > 0).then(|| int(g)).transpose());
+        Ok(Arc::new(sums.collect::<Result<Int64Array>>()?))
+    }
 }
 
 impl Accumulator for Exact {
@@ -95,24 +123,8 @@ impl Accumulator for Exact {
         Ok(())
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "AVG of INT64 is a double")]
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let any = self.count > 0;
-        if self.numeric {
-            let value = if self.average && any {
-                numeric::divide_rounding(self.sum, i128::from(self.count))
-            } else {
-                self.sum
-            };
-            let value = numeric::in_range(value).ok_or_else(|| self.overflow())?;
-            return Ok(ScalarValue::Decimal128(any.then_some(value), 38, 9));
-        }
-        if self.average {
-            let value = any.then(|| self.sum as f64 / int_to_f64(self.count));
-            return Ok(ScalarValue::Float64(value));
-        }
-        let value = i64::try_from(self.sum).map_err(|_| self.overflow())?;
-        Ok(ScalarValue::Int64(any.then_some(value)))
+        self.result()
     }
 
     fn size(&self) -> usize {
@@ -174,6 +186,21 @@ impl Scatter for Floats {
         }
         Ok(())
     }
+
+    fn results(groups: &[Self]) -> Result<ArrayRef> {
+        let values = groups.iter().map(|group| {
+            if group.count == 0 {
+                return Ok(None);
+            }
+            // What is lost beside an infinity is not a number.
+            let sum = if group.finite { group.sum + group.lost } else { group.sum };
+            if group.finite && !sum.is_finite() {
+                return Err(evaluation("FLOAT64 overflow in SUM or AVG"));
+            }
+            Ok(Some(if group.average { sum / int_to_f64(group.count) } else { sum }))
+        });
+        Ok(Arc::new(values.collect::<Result<Float64Array>>()?))
+    }
 }
 
 impl Accumulator for Floats {
@@ -186,16 +213,7 @@ impl Accumulator for Floats {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        if self.count == 0 {
-            return Ok(ScalarValue::Float64(None));
-        }
-        // What is lost beside an infinity is not a number.
-        let sum = if self.finite { self.sum + self.lost } else { self.sum };
-        if self.finite && !sum.is_finite() {
-            return Err(evaluation("FLOAT64 overflow in SUM or AVG"));
-        }
-        let value = if self.average { sum / int_to_f64(self.count) } else { sum };
-        Ok(ScalarValue::Float64(Some(value)))
+        self.result()
     }
 
     fn size(&self) -> usize {

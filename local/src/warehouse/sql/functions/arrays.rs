@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::port::PortError;
 use common::warehouse::DataType::{self, Date, Int64, Numeric, String as Text};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, StringViewArray};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::{interleave, take};
 use datafusion::sql::sqlparser::tokenizer::Span;
@@ -105,13 +105,13 @@ fn to_string(args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
             if columns.iter().any(|c| c.is_null(row)) {
                 return None;
             }
-            let text = |at: usize| columns.get(at).map(|c| c.as_string::<i32>().value(row));
+            let text = |at: usize| columns.get(at).map(|c| c.as_string_view().value(row));
             let items = lists.value(row);
-            let items = items.as_string::<i32>().iter();
+            let items = items.as_string_view().iter();
             let kept: Vec<&str> = items.filter_map(|item| item.or(text(2))).collect();
             Some(kept.join(text(1).unwrap_or_default()))
         };
-        Ok(Arc::new((0..rows).map(line).collect::<StringArray>()) as ArrayRef)
+        Ok(Arc::new((0..rows).map(line).collect::<StringViewArray>()) as ArrayRef)
     };
     Ok(Typed::computed(native("ARRAY_TO_STRING", 0, &Text, exprs, Arc::new(joined)), Text))
 }

@@ -7,7 +7,7 @@ use common::warehouse::{DataType, Value};
 use datafusion::logical_expr::Expr;
 
 use super::super::refusal::not_here;
-use super::super::rowwise::{Cell, Row, native, per_row};
+use super::super::rowwise::{Cell, PerRow, Row, per_row};
 use super::clock::instant;
 use super::doubles::double;
 use super::wording::{self, Misread};
@@ -30,7 +30,7 @@ pub(crate) fn convert(expr: Expr, from: &DataType, to: &DataType, safe: bool) ->
         Err(Misread::Wrong(message)) => Err(message),
         Err(Misread::Unsure(message)) => Err(not_here(message)),
     });
-    native(name, 0, to, vec![expr], per_row(to, true, run))
+    per_row(name, to, vec![expr], run as PerRow)
 }
 
 type Run = fn(&Row<'_>) -> Result<Cell, Misread>;
@@ -85,7 +85,7 @@ fn runner(from: &DataType, to: &DataType) -> Option<Run> {
             |r| instant(r.micros(0), Zone::UTC).map(Cell::Text).map_err(Misread::Unsure)
         }
         (Datetime, Text) => |r| whole(r.micros(0), DATETIME).map(Cell::Text),
-        (Time, Text) => |r| whole(r.time(0), TIME).map(Cell::Text),
+        (Time, Text) => |r| whole(r.micros(0), TIME).map(Cell::Text),
         (Datetime | Timestamp, Time) => |r| Ok(Cell::Micros(r.micros(0).rem_euclid(DAY))),
         (Float64, Text) => |r| {
             // Whether 1.0 becomes 1 or 1.0 is not written down, nor when an exponent is used.

@@ -31,7 +31,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         Ok(Cell::Micros(i64::from(days(date)) * DAY + of_day(r, 3)?))
     }),
     fixed("DATETIME", &[Date, Time], Datetime, |r| {
-        Ok(Cell::Micros(i64::from(r.date(0)) * DAY + r.time(1)))
+        Ok(Cell::Micros(i64::from(r.date(0)) * DAY + r.micros(1)))
     }),
     fixed("DATETIME", &[Datetime], Datetime, |r| Ok(Cell::Micros(r.micros(0)))),
     fixed("DATETIME", ZONED, Datetime, |r| {
@@ -60,7 +60,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         super::cast::whole(r.micros(0), super::cast::DATETIME).map(Cell::Text).map_err(message)
     }),
     fixed("STRING", &[Time], Text, |r| {
-        super::cast::whole(r.time(0), super::cast::TIME).map(Cell::Text).map_err(message)
+        super::cast::whole(r.micros(0), super::cast::TIME).map(Cell::Text).map_err(message)
     }),
 ];
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use chrono::{Datelike, Days, Months, NaiveDate};
 use common::port::PortError;
 use common::warehouse::DataType;
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::Date32Type;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::refusal::{invalid, not_here, unsupported};
-use super::super::rowwise::{Cell, PerRow, native, per_row};
+use super::super::rowwise::{ByRow, Cell, PerRow, Row, Whole, per_row};
 use super::super::typed::Typed;
 use super::calendar::checked_instant;
 use super::cast::DAY;
@@ -106,7 +108,8 @@ pub(crate) fn bind(
         exprs.push(arg.coerce(kind, span)?.expr);
     }
     let label = format!("{name} {part:?} {accepts:?} {zone:?}");
-    let expr = native(label, 0, &result, exprs, per_row(&result, true, run));
+    let whole = (name == "DATE_TRUNC" && result == Date).then(|| truncated_dates(part));
+    let expr = per_row(label, &result, exprs, ByRow { run, whole });
     Ok(Typed::computed(expr, result))
 }
 
@@ -171,7 +174,7 @@ fn turn(part: Part, subtract: bool) -> Option<PerRow> {
     let unit = part.micros().filter(|unit| *unit < DAY)?;
     Some(Arc::new(move |row| {
         let size = i128::from(row.int(1)) * i128::from(unit);
-        let moved = i128::from(row.time(0)) + if subtract { -size } else { size };
+        let moved = i128::from(row.micros(0)) + if subtract { -size } else { size };
         let wrapped = i64::try_from(moved.rem_euclid(i128::from(DAY)));
         wrapped.map(Cell::Micros).map_err(|e| e.to_string())
     }))
@@ -240,12 +243,12 @@ fn boundaries(part: Part) -> Option<PerRow> {
 
 fn clock_difference(part: Part) -> Option<PerRow> {
     let unit = part.micros().filter(|unit| *unit < DAY)?;
-    Some(Arc::new(move |row| Ok(Cell::Int(row.time(0) / unit - row.time(1) / unit))))
+    Some(Arc::new(move |row| Ok(Cell::Int(row.micros(0) / unit - row.micros(1) / unit))))
 }
 
 fn truncate_time(part: Part) -> Option<PerRow> {
     let unit = part.micros().filter(|unit| *unit < DAY)?;
-    Some(Arc::new(move |row| Ok(Cell::Micros(row.time(0) - row.time(0) % unit))))
+    Some(Arc::new(move |row| Ok(Cell::Micros(row.micros(0) - row.micros(0) % unit))))
 }
 
 fn first_day(day: i32, part: Part) -> Option<NaiveDate> {
@@ -268,6 +271,11 @@ fn first_day(day: i32, part: Part) -> Option<NaiveDate> {
 fn truncate_date(part: Part) -> Option<PerRow> {
     first_day(0, part)?;
     Some(Arc::new(move |row| day_cell(first_day(row.date(0), part))))
+}
+
+fn truncated_dates(part: Part) -> Whole {
+    let first = move |row: &Row<'_>| valid(first_day(row.date(0), part)).ok().map(days);
+    Arc::new(move |batch| batch.each::<Date32Type>(first).map(|days| Arc::new(days) as ArrayRef))
 }
 
 fn truncate_instant(part: Part, zone: Zone) -> Option<PerRow> {

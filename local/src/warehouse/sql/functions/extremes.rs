@@ -8,7 +8,7 @@ use common::warehouse::DataType;
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::refusal::{invalid, unsupported};
-use super::super::rowwise::{Cell, PerRow, Row, native, per_row};
+use super::super::rowwise::{Cell, PerRow, Row, per_row};
 use super::super::typed::{Typed, supertype};
 
 /// The functions that [`bind`] knows.
@@ -29,7 +29,7 @@ pub(crate) fn bind(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, Po
         DataType::Bytes => |r, at| Cell::Bytes(r.bytes(at).to_vec()),
         DataType::Date => |r, at| Cell::Date(r.date(at)),
         DataType::Datetime | DataType::Timestamp => |r, at| Cell::Micros(r.micros(at)),
-        DataType::Time => |r, at| Cell::Micros(r.time(at)),
+        DataType::Time => |r, at| Cell::Micros(r.micros(at)),
         DataType::Json | DataType::Struct(_) | DataType::Array(_) => {
             return Err(unsupported(format!("{name} of {kind}"), span));
         }
@@ -51,7 +51,7 @@ pub(crate) fn bind(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, Po
         Ok(best)
     });
     let label = format!("{name} {kind}");
-    let expr = native(label, 0, &kind, exprs?, per_row(&kind, true, run));
+    let expr = per_row(label, &kind, exprs?, run);
     Ok(Typed::computed(expr, kind))
 }
 

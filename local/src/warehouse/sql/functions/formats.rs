@@ -17,7 +17,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("FORMAT_DATETIME", &[Text, Datetime], Text, |r| {
         render(r.text(0), "FORMAT_DATETIME", r.micros(1), 0)
     }),
-    fixed("FORMAT_TIME", &[Text, Time], Text, |r| render(r.text(0), "FORMAT_TIME", r.time(1), 0)),
+    fixed("FORMAT_TIME", &[Text, Time], Text, |r| render(r.text(0), "FORMAT_TIME", r.micros(1), 0)),
     fixed("FORMAT_TIMESTAMP", &[Text, Timestamp], Text, |r| {
         render(r.text(0), "FORMAT_TIMESTAMP", r.micros(1), 0)
     }),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::port::PortError;
 use common::warehouse::DataType::{self, Bool, Float64, Int64, Json, String as Text};
 use common::warehouse::Value;
-use datafusion::arrow::array::{ArrayRef, StringArray};
+use datafusion::arrow::array::{ArrayRef, StringViewArray};
 use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::refusal::{evaluation, invalid, not_here, refuses, unsupported};
@@ -162,7 +162,7 @@ pub(crate) fn bind(name: &str, args: Vec<Typed>, span: Span) -> Result<Typed, Po
     };
     let run: PerRow = Arc::new(move |row| taken(row.text(0), &steps, take, kind));
     let label = format!("{name} {kind:?} {written}");
-    let expr = native(label, 0, &result, vec![value.expr], per_row(&result, true, run));
+    let expr = per_row(label, &result, vec![value.expr], run);
     Ok(Typed::computed(expr, result))
 }
 
@@ -218,7 +218,7 @@ fn to_json(name: &str, args: Vec<Typed>, target: Target, span: Span) -> Result<T
                 if target == Target::Value { canonical(&text) } else { Ok(text) }
             })
             .collect();
-        Ok(Arc::new(StringArray::from(texts.map_err(evaluation)?)) as ArrayRef)
+        Ok(Arc::new(StringViewArray::from(texts.map_err(evaluation)?)) as ArrayRef)
     });
     let result = if target == Target::Text { Text } else { Json };
     let label = format!("{name} {}", value.kind);

@@ -20,6 +20,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         list: false,
         result: Bytes,
         run: |r| Ok(Cell::Bytes((0..r.len()).flat_map(|i| r.bytes(i)).copied().collect())),
+        whole: None,
     },
     fixed("||", BB, Bytes, |r| Ok(Cell::Bytes([r.bytes(0), r.bytes(1)].concat()))),
     fixed("SUBSTR", BI, Bytes, |r| cut(r.bytes(0), r.int(1), None)),

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::super::expr::choose;
 use super::super::refusal::{invalid, not_here, unsupported};
-use super::super::rowwise::{Cell, PerRow, native, per_row};
+use super::super::rowwise::{Cell, PerRow, per_row};
 use super::super::typed::{Origin, Typed};
 use super::cast::convert;
 use crate::warehouse::numeric;
@@ -84,7 +84,7 @@ pub(crate) fn bind(args: Vec<Typed>, span: Span) -> Result<Typed, PortError> {
         Ok(Cell::Text(text))
     });
     let result = DataType::String;
-    let expr = native(label, 0, &result, exprs, per_row(&result, true, run));
+    let expr = per_row(label, &result, exprs, run);
     Ok(Typed::computed(expr, result))
 }
 

@@ -1,7 +1,6 @@
 //! Regular expressions. Which patterns are understood, `patterns` says.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use common::warehouse::DataType::{self, Bool, Int64, String as Text};
@@ -21,6 +20,10 @@ const NTH: &[DataType] = &[Text, Text, Int64, Int64];
 pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("REGEXP_CONTAINS", TT, Bool, |r| {
         Ok(Cell::Bool(compiled(r.text(1))?.regex.is_match(r.text(0))))
+    })
+    .whole(|b| {
+        let compiled = compiled(b.constant_text(1)?).ok()?;
+        Some(b.test(|r| compiled.regex.is_match(r.text(0))))
     }),
     fixed("REGEXP_EXTRACT", TT, Text, |r| extract(r.text(0), r.text(1), 1, 1)),
     fixed("REGEXP_EXTRACT", AT, Text, |r| extract(r.text(0), r.text(1), r.int(2), 1)),
@@ -48,11 +51,16 @@ struct Compiled {
 const KEPT: usize = 64;
 
 thread_local! {
-    static COMPILED: RefCell<HashMap<String, Rc<Compiled>>> = RefCell::default();
+    static COMPILED: RefCell<Vec<(String, Rc<Compiled>)>> = RefCell::default();
 }
 
 fn compiled(pattern: &str) -> Result<Rc<Compiled>, String> {
-    if let Some(kept) = COMPILED.with_borrow(|kept| kept.get(pattern).cloned()) {
+    // The newest first: a row's pattern is nearly always that of the row before.
+    let known = |kept: &Vec<(String, Rc<Compiled>)>| {
+        let mut newest = kept.iter().rev();
+        newest.find(|(text, _)| text == pattern).map(|(_, compiled)| Rc::clone(compiled))
+    };
+    if let Some(kept) = COMPILED.with_borrow(known) {
         return Ok(kept);
     }
     let read = translate(pattern)?;
@@ -62,7 +70,7 @@ fn compiled(pattern: &str) -> Result<Rc<Compiled>, String> {
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(pattern.to_owned(), Rc::clone(&new));
+        kept.push((pattern.to_owned(), Rc::clone(&new)));
     });
     Ok(new)
 }

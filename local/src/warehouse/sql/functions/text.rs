@@ -23,6 +23,7 @@ pub(crate) const OVERLOADS: &[Overload] = &[
         list: false,
         result: Text,
         run: |r| Ok(Cell::Text((0..r.len()).map(|i| r.text(i)).collect())),
+        whole: None,
     },
     fixed("||", TT, Text, |r| Ok(Cell::Text([r.text(0), r.text(1)].concat()))),
     fixed("TRIM", T, Text, |r| Ok(Cell::Text(r.text(0).trim().to_owned()))),

@@ -44,18 +44,25 @@ impl Laid {
     /// Each row once for each element of its array.
     fn unnest(&self, lists: &ArrayRef, element: &str, offset: &str) -> Result<Self> {
         let lists = lists.as_list::<i32>();
+        let ends = lists.value_offsets();
         let (mut rows, mut at, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
         for row in (0..lists.len()).filter(|row| !lists.is_null(*row)) {
-            let (start, end) = (lists.value_offsets()[row], lists.value_offsets()[row + 1]);
-            for (offset, position) in (start..end).enumerate() {
-                rows.push(u32::try_from(row).map_err(|e| evaluation(e.to_string()))?);
+            for (offset, position) in (ends[row]..ends[row + 1]).enumerate() {
+                rows.push(small(row));
                 at.push(position.unsigned_abs());
                 offsets.push(i64::try_from(offset).unwrap_or(i64::MAX));
             }
         }
         let rows = UInt32Array::from(rows);
         let mut columns = taken(&self.columns, &rows)?;
-        columns.push((element.to_owned(), take(lists.values(), &UInt32Array::from(at), None)?));
+        // Where nothing is left out, the elements lie as they are wanted.
+        let whole = at.len() == (ends[lists.len()] - ends[0]).unsigned_abs() as usize;
+        let elements = if whole {
+            lists.values().slice(ends[0].unsigned_abs() as usize, at.len())
+        } else {
+            take(lists.values(), &UInt32Array::from(at), None)?
+        };
+        columns.push((element.to_owned(), elements));
         columns.push((offset.to_owned(), Arc::new(Int64Array::from(offsets))));
         let owners = take(&self.owners, &rows, None)?.as_primitive().clone();
         Ok(Self { columns: batch(columns, rows.len())?, owners })
@@ -121,29 +128,31 @@ impl Segment {
 
     /// One row a group; without keys, one a row of the outer batch.
     fn grouped(&self, laid: &Laid, keys: &[(String, Expr)], outer: &RecordBatch) -> Result<Laid> {
-        let (members, owners) = if keys.is_empty() {
-            let mut members = vec![Vec::new(); outer.num_rows()];
-            for (at, owner) in laid.owners.values().iter().enumerate() {
-                members[*owner as usize].push(small(at));
+        let mut named: Vec<(String, ArrayRef)> = Vec::new();
+        let (of, owners) = if keys.is_empty() {
+            for (field, column) in outer.schema().fields().iter().zip(outer.columns()) {
+                named.push((field.name().clone(), Arc::clone(column)));
             }
-            (members, UInt32Array::from_iter_values((0..outer.num_rows()).map(small)))
+            let of = laid.owners.values().iter().map(|owner| *owner as usize).collect();
+            (of, UInt32Array::from_iter_values((0..outer.num_rows()).map(small)))
         } else {
             let mut columns: Vec<ArrayRef> = vec![Arc::new(laid.owners.clone())];
             for (_, key) in keys {
                 columns.push(evaluate(key, &laid.columns)?);
             }
-            by_value(&columns, &laid.owners)?
+            let (of, first) = by_value(&columns)?;
+            let owners: UInt32Array = take(&columns[0], &first, None)?.as_primitive().clone();
+            named = taken(outer, &owners)?;
+            for ((name, _), key) in keys.iter().zip(&columns[1..]) {
+                named.push((name.clone(), take(key, &first, None)?));
+            }
+            (of, owners)
         };
-        let mut columns = taken(outer, &owners)?;
-        for (name, key) in keys {
-            let first = UInt32Array::from_iter_values(members.iter().map(|rows| rows[0]));
-            columns.push((name.clone(), take(&evaluate(key, &laid.columns)?, &first, None)?));
-        }
         for (name, call) in &self.aggregates {
-            columns.push((name.clone(), aggregate(call, &laid.columns, &members)?));
+            named.push((name.clone(), aggregate(call, &laid.columns, &of, owners.len())?));
         }
         let rows = owners.len();
-        Ok(Laid { columns: batch(columns, rows)?, owners })
+        Ok(Laid { columns: batch(named, rows)?, owners })
     }
 
     /// DISTINCT, ORDER BY and LIMIT, of each row's own.
@@ -154,7 +163,7 @@ impl Segment {
         let mut kept: Vec<u32> = (0..values.len()).map(small).collect();
         if self.distinct {
             let columns: Vec<ArrayRef> = vec![Arc::new(laid.owners.clone()), Arc::clone(&values)];
-            kept = by_value(&columns, &laid.owners)?.0.iter().map(|rows| rows[0]).collect();
+            kept = by_value(&columns)?.1.values().to_vec();
         }
         if !self.order.is_empty() {
             let chosen = UInt32Array::from(kept.clone());
@@ -217,41 +226,38 @@ impl Segment {
     }
 }
 
-/// The rows of equal values, in the order of their first, and whose they are; the first column is the owners.
-fn by_value(columns: &[ArrayRef], owners: &UInt32Array) -> Result<(Vec<Vec<u32>>, UInt32Array)> {
+/// The group of each row, equal rows being one, and the first row of each group, rising.
+fn by_value(columns: &[ArrayRef]) -> Result<(Vec<usize>, UInt32Array)> {
     let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
     let rows = RowConverter::new(fields)?.convert_columns(columns)?;
     let mut known: HashMap<Box<[u8]>, usize> = HashMap::new();
-    let mut members: Vec<Vec<u32>> = Vec::new();
+    let (mut of, mut first) = (Vec::with_capacity(rows.num_rows()), Vec::new());
     for (at, row) in rows.iter().enumerate() {
-        let next = members.len();
-        let group = *known.entry(row.data().into()).or_insert(next);
-        if group == next {
-            members.push(Vec::new());
-        }
-        members[group].push(small(at));
+        let group = known.get(row.data()).copied().unwrap_or_else(|| {
+            first.push(small(at));
+            known.insert(row.data().into(), known.len());
+            known.len() - 1
+        });
+        of.push(group);
     }
-    let first = UInt32Array::from_iter_values(members.iter().map(|rows| rows[0]));
-    let owners = take(owners, &first, None)?.as_primitive().clone();
-    Ok((members, owners))
+    Ok((of, first.into()))
 }
 
-fn aggregate(call: &Call, columns: &RecordBatch, members: &[Vec<u32>]) -> Result<ArrayRef> {
+/// A call's value in each of `count` groups; `of` names the group of each row.
+fn aggregate(call: &Call, columns: &RecordBatch, of: &[usize], count: usize) -> Result<ArrayRef> {
     let values: Result<Vec<ArrayRef>> = call.args.iter().map(|a| evaluate(a, columns)).collect();
     let values = values?;
     if let Some(mut groups) = (call.groups)() {
-        let mut of = vec![0; columns.num_rows()];
-        for (group, rows) in members.iter().enumerate() {
-            for row in rows {
-                of[*row as usize] = group;
-            }
-        }
-        groups.update_batch(&values, &of, None, members.len())?;
+        groups.update_batch(&values, of, None, count)?;
         return groups.evaluate(EmitTo::All);
     }
-    let mut results = Vec::with_capacity(members.len());
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); count];
+    for (at, group) in of.iter().enumerate() {
+        members[*group].push(small(at));
+    }
+    let mut results = Vec::with_capacity(count);
     let empty = (call.accumulator)().evaluate()?;
-    for rows in members {
+    for rows in &members {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             results.push(empty.clone());
             continue;

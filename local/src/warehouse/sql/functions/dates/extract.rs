@@ -44,7 +44,7 @@ pub(super) fn of_datetime(part: Part) -> Option<PerRow> {
 
 pub(super) fn of_time(part: Part) -> Option<PerRow> {
     of_clock(part).then_some(())?;
-    Some(Arc::new(move |row| of(part, 0, row.time(0))))
+    Some(Arc::new(move |row| of(part, 0, row.micros(0))))
 }
 
 pub(super) fn of_instant(part: Part, zone: Zone) -> PerRow {
