@@ -213,3 +213,40 @@ async fn distinct_values_are_added_once() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn how_far_values_lie_apart_is_measured() {
+    answered(&[
+        (
+            "SELECT STDDEV(x), STDDEV_SAMP(x), VARIANCE(x), VAR_SAMP(x), VAR_POP(x), STDDEV_POP(x) FROM UNNEST([10, 14, NULL, 18]) AS x",
+            &["[4.0,4.0,16.0,16.0,10.666666666666666,3.265986323710904]"],
+        ),
+        ("SELECT STDDEV(x), VAR_POP(x), STDDEV_POP(x) FROM UNNEST([7, NULL]) AS x", &["[null,0.0,0.0]"]),
+        ("SELECT VARIANCE(x), VAR_POP(x) FROM UNNEST(ARRAY<NUMERIC>[]) AS x", &["[null,null]"]),
+        // As doubles these would lose the digits that tell them apart.
+        (
+            "SELECT VARIANCE(x) FROM UNNEST([NUMERIC '100000000000000.1', NUMERIC '100000000000000.2', NUMERIC '100000000000000.3']) AS x",
+            &["[0.010000000000000002]"],
+        ),
+        (
+            "SELECT VAR_POP(x) FROM UNNEST([9223372036854775807, 9223372036854775805]) AS x",
+            &["[1.0]"],
+        ),
+        (
+            "SELECT IS_NAN(VAR_POP(x)), IS_NAN(STDDEV(x)) FROM UNNEST([1.5, CAST('inf' AS FLOAT64)]) AS x",
+            &["[true,true]"],
+        ),
+        (
+            "SELECT x, VAR_POP(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM UNNEST([2, 4, 8]) AS x ORDER BY x",
+            &["[2,0.0]", "[4,1.0]", "[8,4.0]"],
+        ),
+        ("SELECT (SELECT VARIANCE(x) FROM UNNEST([1, 3]) AS x)", &["[2.0]"]),
+    ])
+    .await;
+    refused(&[
+        ("SELECT STDDEV(g) FROM d.t", "no matching signature of STDDEV for (STRING)"),
+        ("SELECT STDDEV(DISTINCT v) FROM d.t", "STDDEV(DISTINCT …) at 1:8"),
+        ("SELECT VARIANCE(x) FROM UNNEST([-1e300, 1e300]) AS x", "a variance beyond"),
+    ])
+    .await;
+}

@@ -22,10 +22,12 @@ mod distinct;
 mod engine;
 mod extreme;
 mod grouped;
+mod spread;
 mod total;
 
 pub(crate) use collected::{Collection, Direction, Finish};
 pub(crate) use engine::{of_engine, one_distinct};
+use spread::{Moments, Spread};
 
 /// An aggregate function over one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +44,8 @@ pub(crate) enum AggregateKind {
     AnyValue,
     LogicalAnd,
     LogicalOr,
+    /// VARIANCE, STDDEV and their kin.
+    Spread(Spread),
     /// The value of a scalar subquery: NULL without a row, an error with two.
     Single,
 }
@@ -60,7 +64,7 @@ impl AggregateKind {
             "ANY_VALUE" => Self::AnyValue,
             "LOGICAL_AND" => Self::LogicalAnd,
             "LOGICAL_OR" => Self::LogicalOr,
-            _ => return None,
+            _ => return Spread::named(name).map(Self::Spread),
         })
     }
 
@@ -77,6 +81,7 @@ impl AggregateKind {
             | Self::SumDistinct
             | Self::AvgDistinct
             | Self::AnyValue
+            | Self::Spread(_)
             | Self::Single => None,
         }
     }
@@ -87,7 +92,8 @@ impl AggregateKind {
         match (self, arg) {
             (Self::CountDistinct | Self::Min | Self::Max, Struct(_) | Array(_) | Json) => None,
             (Self::Count | Self::CountDistinct, _) | (Self::CountIf, Bool) => Some(Int64),
-            (Self::Avg | Self::AvgDistinct, Int64 | Float64) => Some(Float64),
+            (Self::Avg | Self::AvgDistinct, Int64 | Float64)
+            | (Self::Spread(_), Int64 | Float64 | Numeric) => Some(Float64),
             (Self::Sum | Self::SumDistinct, Int64 | Float64 | Numeric)
             | (Self::Avg | Self::AvgDistinct, Numeric)
             | (Self::LogicalAnd | Self::LogicalOr, Bool)
@@ -99,7 +105,8 @@ impl AggregateKind {
                 | Self::SumDistinct
                 | Self::AvgDistinct
                 | Self::LogicalAnd
-                | Self::LogicalOr,
+                | Self::LogicalOr
+                | Self::Spread(_),
                 _,
             ) => None,
         }
@@ -135,6 +142,7 @@ impl AggregateKind {
             Self::LogicalAnd | Self::Min => Box::new(extreme::Extreme::least(arg)),
             Self::LogicalOr | Self::Max => Box::new(extreme::Extreme::greatest(arg)),
             Self::AnyValue => Box::new(Chosen::new(arg, false)),
+            Self::Spread(measure) => Box::new(Moments::new(measure, arg)),
             Self::Single => Box::new(Chosen::new(arg, true)),
         }
     }
@@ -149,6 +157,9 @@ impl AggregateKind {
                 Some(Box::new(grouped::Groups::new(fresh, state)))
             }
             Self::CountDistinct => distinct::groups(arg),
+            Self::Spread(measure) => {
+                Some(Box::new(grouped::Groups::new(Moments::new(measure, arg), state)))
+            }
             Self::SumDistinct
             | Self::AvgDistinct
             | Self::Min
@@ -169,6 +180,9 @@ impl AggregateKind {
             Self::Count | Self::CountIf => vec![ArrowType::Int64],
             Self::LogicalAnd | Self::LogicalOr | Self::Min | Self::Max => vec![arrow_type(arg)],
             Self::AnyValue | Self::Single => vec![arrow_type(arg), ArrowType::Int64],
+            Self::Spread(_) => {
+                vec![ArrowType::Int64, ArrowType::Utf8, ArrowType::Float64, ArrowType::Float64]
+            }
         }
     }
 }

@@ -157,6 +157,9 @@ mod tests {
             (AggregateKind::Avg, DataType::Numeric, &numerics),
             (AggregateKind::Sum, DataType::Float64, &floats),
             (AggregateKind::Avg, DataType::Float64, &floats),
+            (AggregateKind::named("VAR_SAMP").unwrap(), DataType::Int64, &ints),
+            (AggregateKind::named("VAR_POP").unwrap(), DataType::Numeric, &numerics),
+            (AggregateKind::named("STDDEV").unwrap(), DataType::Float64, &floats),
         ] {
             let column = array_of(values, &arg).unwrap();
             for filter in [None, Some(&filter)] {

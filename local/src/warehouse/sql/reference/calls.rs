@@ -226,6 +226,21 @@ pub const AGGREGATES: &[Special] = &[
     special("MAX", "(T) → T", "SELECT MAX(cost) FROM ctl.runs"),
     special("MIN", "(T) → T", "SELECT MIN(cost) FROM ctl.runs"),
     special(
+        "STDDEV",
+        "(INT64, FLOAT64 or NUMERIC) → FLOAT64; the same as STDDEV_SAMP",
+        "SELECT STDDEV(cost) FROM ctl.runs",
+    ),
+    special(
+        "STDDEV_POP",
+        "(INT64, FLOAT64 or NUMERIC) → FLOAT64",
+        "SELECT STDDEV_POP(cost) FROM ctl.runs",
+    ),
+    special(
+        "STDDEV_SAMP",
+        "(INT64, FLOAT64 or NUMERIC) → FLOAT64",
+        "SELECT STDDEV_SAMP(cost) FROM ctl.runs",
+    ),
+    special(
         "STRING_AGG",
         "([DISTINCT] STRING [, STRING constant] [ORDER BY …] [LIMIT n]) → STRING",
         "SELECT STRING_AGG(run_id, '|' ORDER BY run_id) FROM ctl.runs",
@@ -234,6 +249,21 @@ pub const AGGREGATES: &[Special] = &[
         "SUM",
         "([DISTINCT] T) → T of INT64, FLOAT64 and NUMERIC",
         "SELECT SUM(cost) FROM ctl.runs",
+    ),
+    special(
+        "VARIANCE",
+        "(INT64, FLOAT64 or NUMERIC) → FLOAT64; the same as VAR_SAMP",
+        "SELECT VARIANCE(cost) FROM ctl.runs",
+    ),
+    special(
+        "VAR_POP",
+        "(INT64, FLOAT64 or NUMERIC) → FLOAT64",
+        "SELECT VAR_POP(cost) FROM ctl.runs",
+    ),
+    special(
+        "VAR_SAMP",
+        "(INT64, FLOAT64 or NUMERIC) → FLOAT64",
+        "SELECT VAR_SAMP(cost) FROM ctl.runs",
     ),
 ];
 
