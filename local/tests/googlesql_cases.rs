@@ -15,7 +15,7 @@ mod support;
 use support::folder;
 
 /// How many are answered. It only grows.
-const EXACT: usize = 38;
+const EXACT: usize = 39;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,6 +32,7 @@ pub(super) mod operators;
 mod pivot;
 mod query;
 mod records;
+mod recursive;
 pub mod reference;
 pub(crate) mod refusal;
 mod relation;
@@ -197,7 +198,16 @@ fn parse(sql: &str) -> Result<ast::Query, PortError> {
 /// A name of WITH, in sight of what stands after it.
 struct Named {
     name: String,
-    relation: Rc<Relation>,
+    /// `None` where WITH RECURSIVE shows a name that is not bound yet.
+    relation: Option<Rc<Relation>>,
+    /// How often it was read.
+    reads: usize,
+}
+
+impl Named {
+    fn unbound(name: &str) -> Self {
+        Self { name: name.to_owned(), relation: None, reads: 0 }
+    }
 }
 
 /// Binds one statement.

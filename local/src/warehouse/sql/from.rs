@@ -219,8 +219,13 @@ impl Binder<'_> {
             }
         }
         if let [single] = &parts[..] {
-            let with = self.named.iter().rev().find(|n| n.name.eq_ignore_ascii_case(&single.value));
-            if let Some(relation) = with.map(|n| n.relation.clone()) {
+            let mut with = self.named.iter_mut().rev();
+            if let Some(named) = with.find(|n| n.name.eq_ignore_ascii_case(&single.value)) {
+                named.reads += 1;
+                let Some(relation) = named.relation.clone() else {
+                    let what = format!("{single}, which WITH RECURSIVE has not bound yet,");
+                    return Err(unsupported(what, span));
+                };
                 let relation = self.again(&relation)?;
                 let alias = alias.unwrap_or_else(|| single.clone());
                 return Ok(Item::Rows(rows(relation, Some(alias.value))));

@@ -74,11 +74,12 @@ impl Binder<'_> {
 
     fn with(&mut self, with: &ast::With) -> Result<(), PortError> {
         let ast::With { with_token: _, recursive, cte_tables } = with;
-        let span = self.at(with);
+        let first = self.named.len();
         if *recursive {
-            return Err(unsupported("WITH RECURSIVE", span));
+            // Each sees itself and those after it.
+            self.named.extend(cte_tables.iter().map(|t| Named::unbound(&t.alias.name.value)));
         }
-        for table in cte_tables {
+        for (at, table) in cte_tables.iter().enumerate() {
             let ast::Cte { alias, query, from, materialized, closing_paren_token: _ } = table;
             let span = alias.name.span;
             let before = cte_tables.iter().take_while(|t| !std::ptr::eq(*t, table));
@@ -88,10 +89,14 @@ impl Binder<'_> {
             if from.is_some() || materialized.is_some() || !alias.columns.is_empty() {
                 return Err(unsupported("this form of WITH", span));
             }
-            let (query, _) = as_struct(query);
-            let relation = self.query(&query, None)?;
-            let name = alias.name.value.clone();
-            self.named.push(Named { name, relation: Rc::new(relation) });
+            if *recursive {
+                let relation = self.recursive(first + at, query)?;
+                self.named[first + at].relation = Some(Rc::new(relation));
+                continue;
+            }
+            let relation = self.query(&as_struct(query).0, None)?;
+            let named = Named::unbound(&alias.name.value);
+            self.named.push(Named { relation: Some(Rc::new(relation)), ..named });
         }
         Ok(())
     }
@@ -265,6 +270,19 @@ pub(super) fn sortable(value: Typed, span: super::Span) -> Result<Expr, PortErro
         }
         _ => Ok(value.expr),
     }
+}
+
+/// Whether a query is its body alone.
+pub(super) fn bare(query: &ast::Query) -> bool {
+    query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+        && query.for_clause.is_none()
+        && query.settings.is_none()
+        && query.format_clause.is_none()
+        && query.pipe_operators.is_empty()
 }
 
 /// A query as its rows' columns, and whether it said `SELECT AS STRUCT`: whoever reads rows reads the same columns.

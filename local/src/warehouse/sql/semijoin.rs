@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{self, BinaryOperator, GroupByExpr, SetExpr
 
 use super::expr::always;
 use super::operators::compare;
+use super::query::bare;
 use super::refusal::invalid;
 use super::relation::filter;
 use super::scope::Scope;
@@ -133,15 +134,7 @@ fn subquery(expr: &ast::Expr) -> Option<(&ast::Query, Option<&ast::Expr>, JoinTy
 fn plain_select(query: &ast::Query) -> Option<&ast::Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, modifiers) if keys.is_empty() && modifiers.is_empty());
-    let plain = query.with.is_none()
-        && query.order_by.is_none()
-        && query.limit_clause.is_none()
-        && query.fetch.is_none()
-        && query.locks.is_empty()
-        && query.for_clause.is_none()
-        && query.settings.is_none()
-        && query.format_clause.is_none()
-        && query.pipe_operators.is_empty()
+    let plain = bare(query)
         && select.distinct.is_none()
         && select.having.is_none()
         && select.qualify.is_none()

@@ -120,3 +120,8 @@ SELECT id FROM export.odd AS a WHERE i IN (SELECT b.i FROM export.odd AS b WHERE
 SELECT id FROM export.odd AS a WHERE id > 1 AND EXISTS (SELECT * FROM export.odd AS b WHERE b.id < a.id AND b.f > a.f) ORDER BY id;
 SELECT a.id, c.g FROM export.odd AS a JOIN export.odd AS c ON a.id = c.id WHERE NOT EXISTS (SELECT 1 FROM export.odd AS b, UNNEST(b.tags) AS tag WHERE tag = 'x' AND b.id = a.id) ORDER BY id;
 SELECT id FROM export.odd AS a WHERE EXISTS (SELECT COUNT(*) FROM export.odd WHERE FALSE) ORDER BY id;
+-- WITH RECURSIVE.
+WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t ORDER BY n;
+WITH RECURSIVE t AS ((SELECT 1 AS n UNION ALL SELECT 1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t ORDER BY n;
+WITH RECURSIVE t AS (SELECT id, 0 AS depth FROM export.odd WHERE id = 1 UNION ALL SELECT o.id, depth + 1 FROM t JOIN export.odd AS o ON o.id = t.id * 2) SELECT id, depth FROM t ORDER BY id;
+WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 4), s AS (SELECT SUM(n) AS s FROM t) SELECT t.n, s FROM t, s ORDER BY t.n;

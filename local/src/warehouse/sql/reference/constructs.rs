@@ -97,6 +97,10 @@ pub const ANSWERED: &[Chapter] = &[
                 "WITH big AS (SELECT cost AS c FROM billing.export WHERE cost > 5) SELECT COUNT(*) FROM big",
             ),
             shown(
+                "WITH RECURSIVE, by UNION ALL, to fewer than 500 iterations",
+                "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t",
+            ),
+            shown(
                 "`*` with EXCEPT and REPLACE",
                 "SELECT * EXCEPT (labels, credits) REPLACE (cost * 2 AS cost) FROM billing.export",
             ),
@@ -203,10 +207,10 @@ pub const REFUSED: &[(Construct, &str)] = &[
     ),
     (
         shown(
-            "WITH RECURSIVE",
-            "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t",
+            "a recursive query that reads itself twice, aggregated or sorted",
+            "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT MAX(n) + 1 FROM t) SELECT n FROM t",
         ),
-        "WITH RECURSIVE",
+        "a recursive term that reads itself other than once",
     ),
     (shown("TABLESAMPLE", "SELECT 1 FROM ctl.runs TABLESAMPLE SYSTEM (10 PERCENT)"), "in FROM"),
     (
