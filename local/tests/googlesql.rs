@@ -250,7 +250,7 @@ async fn what_is_wrong_or_unknown_is_refused_by_name_and_place() {
         ("SELECT `+`(1, 2)", "the function +"),
         ("SELECT * FROM d.INFORMATION_SCHEMA.TABLES", "INFORMATION_SCHEMA"),
         ("SELECT * FROM EXTERNAL_QUERY('a', 'b')", "EXTERNAL_QUERY"),
-        ("WITH RECURSIVE a AS (SELECT 1) SELECT * FROM a", "WITH RECURSIVE"),
+        ("WITH RECURSIVE a AS (SELECT 1 FROM a) SELECT * FROM a", "WITH RECURSIVE"),
         ("CREATE TABLE d.x AS SELECT 1", "CREATE TABLE"),
         ("MERGE d.t USING d.t AS s ON FALSE WHEN NOT MATCHED THEN INSERT ROW", "MERGE"),
         ("SELECT 1; SELECT 2", "several statements"),

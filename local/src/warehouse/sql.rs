@@ -21,6 +21,7 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Tokenizer};
 mod aggregates;
 mod calls;
 mod collecting;
+mod correlated;
 mod expr;
 mod from;
 pub(crate) mod functions;
@@ -110,6 +111,7 @@ pub(crate) fn prepare(
         next: 0,
         read: BTreeMap::new(),
         subqueries: Vec::new(),
+        attached: Vec::new(),
         named: Vec::new(),
         views: Vec::new(),
         here: Span::empty(),
@@ -219,6 +221,8 @@ struct Binder<'a> {
     next: u32,
     read: BTreeMap<TableRef, u64>,
     subqueries: Vec<subquery::Subquery>,
+    /// What the SELECT being bound is to be joined with.
+    attached: Vec<correlated::Attached>,
     named: Vec<Named>,
     views: Vec<TableRef>,
     /// Where the binder last was, for nodes that carry no place of their own.

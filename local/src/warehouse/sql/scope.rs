@@ -70,6 +70,8 @@ pub(super) struct Scope<'p> {
     pub(super) sealed: bool,
     /// Names that come first: select-list aliases in ORDER BY.
     pub(super) aliases: Vec<Name>,
+    /// Whether its rows may be joined with what a subquery finds for them.
+    pub(super) hosts: bool,
     /// Names that are a column and another alias: written bare, they are refused.
     pub(super) doubtful: Vec<String>,
 }

@@ -310,7 +310,8 @@ fn output(
     }
 }
 
-fn replace(expr: &Expr, replaced: &[(Expr, Expr)]) -> Expr {
+/// The expression with others in place of parts.
+pub(super) fn replace(expr: &Expr, replaced: &[(Expr, Expr)]) -> Expr {
     use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
     let rewritten = expr.clone().transform_down(|e| {
         Ok(match replaced.iter().find(|(known, _)| *known == e) {

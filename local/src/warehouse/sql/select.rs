@@ -36,6 +36,8 @@ impl Binder<'_> {
         let span = self.at(select);
         refuse_extras(select, false, span)?;
         let (mut plan, scope) = self.from(&select.from, outer)?;
+        let scope = Scope { hosts: !select.from.is_empty(), ..scope };
+        let before = self.attached.len();
         if let Some(condition) = &select.selection {
             plan = self.where_true(plan, condition, &scope)?;
         }
@@ -51,10 +53,12 @@ impl Binder<'_> {
             Some(qualify) => Some(self.qualify(qualify, &items, &scope, windows)?),
             None => None,
         };
+        plan = self.attach(plan, before)?;
         let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
         after.extend(keys.iter_mut());
         after.extend(qualify.iter_mut());
-        plan = self.grouped(plan, &select.group_by, &scope, after, &select.projection, having)?;
+        let plain = Scope { hosts: false, ..scope };
+        plan = self.grouped(plan, &select.group_by, &plain, after, &select.projection, having)?;
         let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
         after.extend(keys.iter_mut());
         after.extend(qualify.iter_mut());

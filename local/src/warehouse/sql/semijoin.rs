@@ -36,6 +36,7 @@ impl Binder<'_> {
         conjuncts(condition, &mut parts);
         let mut filtered: Option<Expr> = None;
         let mut joins = Vec::new();
+        let before = self.attached.len();
         for part in parts {
             if let Some(matched) = self.matched(part, scope)? {
                 joins.push(matched);
@@ -47,6 +48,7 @@ impl Binder<'_> {
                 None => bound.expr,
             });
         }
+        plan = self.attach(plan, before)?;
         if let Some(predicate) = filtered {
             plan = filter(plan, predicate)?;
         }
@@ -102,7 +104,7 @@ impl Binder<'_> {
 }
 
 /// The operands of a chain of AND.
-fn conjuncts<'e>(expr: &'e ast::Expr, parts: &mut Vec<&'e ast::Expr>) {
+pub(super) fn conjuncts<'e>(expr: &'e ast::Expr, parts: &mut Vec<&'e ast::Expr>) {
     match expr {
         ast::Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             conjuncts(left, parts);
@@ -131,7 +133,7 @@ fn subquery(expr: &ast::Expr) -> Option<(&ast::Query, Option<&ast::Expr>, JoinTy
 }
 
 /// A query that is one SELECT of FROM and WHERE alone.
-fn plain_select(query: &ast::Query) -> Option<&ast::Select> {
+pub(super) fn plain_select(query: &ast::Query) -> Option<&ast::Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, modifiers) if keys.is_empty() && modifiers.is_empty());
     let plain = bare(query)

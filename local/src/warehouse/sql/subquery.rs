@@ -70,6 +70,9 @@ impl Binder<'_> {
         if let Some(value) = self.segment(query, Term::Scalar, place)? {
             return Ok(value);
         }
+        if let Some(value) = self.correlated(query, place, span)? {
+            return Ok(value);
+        }
         let relation = self.valued(query, place)?;
         let output = one_column(&relation, span)?;
         let single = AggregateKind::Single.call(column(&output.0), &output.1, &output.1);

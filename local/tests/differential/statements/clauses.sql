@@ -124,4 +124,9 @@ SELECT id FROM export.odd AS a WHERE EXISTS (SELECT COUNT(*) FROM export.odd WHE
 WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t ORDER BY n;
 WITH RECURSIVE t AS ((SELECT 1 AS n UNION ALL SELECT 1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t ORDER BY n;
 WITH RECURSIVE t AS (SELECT id, 0 AS depth FROM export.odd WHERE id = 1 UNION ALL SELECT o.id, depth + 1 FROM t JOIN export.odd AS o ON o.id = t.id * 2) SELECT id, depth FROM t ORDER BY id;
-WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 4), s AS (SELECT SUM(n) AS s FROM t) SELECT t.n, s FROM t, s ORDER BY t.n;
+WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 4), s AS (SELECT SUM(n) AS total FROM t) SELECT t.n, total FROM t, s ORDER BY t.n;
+-- Subqueries that find their rows by the row around them.
+SELECT id, (SELECT COUNT(*) FROM export.odd AS b WHERE b.g = a.g) AS n, (SELECT SUM(b.i) FROM export.odd AS b WHERE b.g = a.g AND b.id > 2) AS s FROM export.odd AS a ORDER BY id;
+SELECT id, (SELECT IFNULL(SUM(b.i), 0) + COUNT(*) FROM export.odd AS b WHERE b.id = a.id + 1) AS n FROM export.odd AS a ORDER BY id;
+SELECT id, (SELECT b.g FROM export.odd AS b WHERE b.id = a.id - 1) AS before FROM export.odd AS a ORDER BY id;
+SELECT id FROM export.odd AS a WHERE (SELECT COUNT(*) FROM export.odd AS b WHERE b.g = a.g) = 0 ORDER BY id;

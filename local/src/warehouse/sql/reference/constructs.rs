@@ -185,6 +185,10 @@ pub const ANSWERED: &[Chapter] = &[
                 "SELECT (SELECT MAX(cost) FROM billing.export), EXISTS(SELECT 1 FROM ctl.runs), ARRAY(SELECT run_id FROM ctl.runs)",
             ),
             shown(
+                "as a value over tables, found by equalities with the row around it: of an aggregate, or of at most one row",
+                "SELECT a.run_id, (SELECT COUNT(*) FROM ctl.runs AS b WHERE b.tenant = a.tenant AND b.attempt > 1) FROM ctl.runs AS a",
+            ),
+            shown(
                 "EXISTS, NOT EXISTS and IN over tables that read the row around them, as parts of WHERE",
                 "SELECT run_id FROM ctl.runs AS a WHERE EXISTS (SELECT 1 FROM ctl.runs AS b WHERE b.tenant = a.tenant AND b.run_id != a.run_id)",
             ),
@@ -201,7 +205,7 @@ pub const REFUSED: &[(Construct, &str)] = &[
     (
         shown(
             "any other subquery over tables that reads the row around it; write a JOIN",
-            "SELECT (SELECT COUNT(*) FROM ctl.runs AS b WHERE b.tenant = a.tenant) FROM ctl.runs AS a",
+            "SELECT (SELECT COUNT(*) FROM ctl.runs AS b WHERE b.tenant > a.tenant) FROM ctl.runs AS a",
         ),
         "a subquery over tables that reads a.tenant of the query around it",
     ),
