@@ -220,3 +220,86 @@ async fn approximate_aggregates_are_exact() {
         ])
         .await;
 }
+
+#[tokio::test]
+async fn keys_are_what_the_list_reads() {
+    let folder = table().await;
+    folder
+        .answers(&[
+            (
+                "SELECT team, SUM(n) AS s FROM d.c GROUP BY ALL ORDER BY s",
+                &[r#"["data",2]"#, r#"["core",4]"#, "[null,4]"],
+            ),
+            // Constants and what reads keys alone are no keys; what aggregates or ranks is none.
+            (
+                "SELECT 'x' AS x, EXTRACT(DAY FROM day) AS d, day, SUM(n) + EXTRACT(DAY FROM day) AS s, RANK() OVER (ORDER BY SUM(n)) FROM d.c GROUP BY ALL ORDER BY day",
+                &[r#"["x",1,"2026-01-01",4,1]"#, r#"["x",2,"2026-01-02",9,2]"#],
+            ),
+            (
+                "SELECT UPPER(team) AS t, COUNT(*) AS k FROM d.c GROUP BY ALL HAVING k > 1",
+                &[r#"["CORE",2]"#],
+            ),
+            ("SELECT f, COUNT(*) FROM d.c GROUP BY ALL ORDER BY f", &["[null,1]", "[0.0,2]", "[0.5,1]"]),
+            // Without keys there is one group, of no rows too.
+            ("SELECT COUNT(*), 1 AS one FROM d.c WHERE FALSE GROUP BY ALL", &["[0,1]"]),
+            ("SELECT SUM(n) FROM d.c GROUP BY ALL HAVING SUM(n) > 99", &[]),
+            ("SELECT team, day FROM d.c WHERE n < 3 GROUP BY ALL ORDER BY team", &[r#"["core","2026-01-01"]"#, r#"["data","2026-01-01"]"#]),
+            ("SELECT * EXCEPT (cost, f, n, day) FROM d.c GROUP BY ALL ORDER BY team", &["[null]", r#"["core"]"#, r#"["data"]"#]),
+            ("SELECT DISTINCT COUNT(*) AS c FROM (SELECT team, day, COUNT(*) FROM d.c GROUP BY ALL) GROUP BY ALL", &["[4]"]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            (
+                "SELECT team, n + COUNT(*) FROM d.c GROUP BY ALL",
+                "n is neither grouped nor aggregated",
+            ),
+            ("SELECT team, COUNT(*) FROM d.c GROUP BY ALL ORDER BY day", "day is neither grouped"),
+            ("SELECT team, RANK() OVER (ORDER BY n) FROM d.c GROUP BY ALL", "n is neither grouped"),
+            ("SELECT [team], COUNT(*) FROM d.c GROUP BY ALL", "grouping by a ARRAY"),
+            (
+                "SELECT f * 2, f * 3, COUNT(*) FROM d.c GROUP BY ALL",
+                "GROUP BY ALL of a computed FLOAT64",
+            ),
+            (
+                "SELECT (SELECT COUNT(*) FROM UNNEST([1]) AS x GROUP BY ALL)",
+                "GROUP BY ALL over UNNEST",
+            ),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn the_value_of_the_greatest_key() {
+    let folder = table().await;
+    folder
+        .answers(&[
+            (
+                "SELECT MAX_BY(team, cost), MIN_BY(team, cost), MAX_BY(n, day), ANY_VALUE(cost HAVING MIN n), ANY_VALUE(team HAVING MAX team) FROM d.c WHERE n != 4",
+                &[r#"["core","core",3,"1.5","data"]"#],
+            ),
+            // Keys of NULL count only where there is no other; a tie gives a value that is not NULL.
+            (
+                "SELECT day, MAX_BY(n, cost), MIN_BY(n, cost), MAX_BY(cost, day) FROM d.c GROUP BY day ORDER BY day",
+                &[r#"["2026-01-01",2,1,"1.5"]"#, r#"["2026-01-02",3,3,"4"]"#],
+            ),
+            ("SELECT MAX_BY(n, cost), MIN_BY(team, n) FROM d.c WHERE n = 4", &["[4,null]"]),
+            ("SELECT MAX_BY(n, cost) FROM d.c WHERE FALSE", &["[null]"]),
+            ("SELECT team, MAX_BY(n, n) + 1 FROM d.c GROUP BY team HAVING MAX_BY(n, n) > 3", &["[null,5]"]),
+            ("SELECT (SELECT MAX_BY(x, -x) FROM UNNEST([3, 1, 2]) AS x)", &["[1]"]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            ("SELECT MAX_BY(n, f) FROM d.c", "MAX_BY of a INT64 by a FLOAT64"),
+            ("SELECT MAX_BY([n], n) FROM d.c", "MAX_BY of a ARRAY<INT64> by a INT64"),
+            ("SELECT MAX_BY(n, [n]) FROM d.c", "a ARRAY<INT64> cannot be ordered"),
+            ("SELECT MAX_BY(n) FROM d.c", "MAX_BY takes a value and a key"),
+            ("SELECT MAX_BY(DISTINCT n, n) FROM d.c", "MAX_BY(DISTINCT …)"),
+            ("SELECT MAX_BY(SUM(n), n) FROM d.c", "not allowed in another aggregate"),
+            ("SELECT n FROM d.c WHERE MAX_BY(n, n) > 1", "not allowed in WHERE"),
+            ("SELECT MAX_BY(n, n) OVER () FROM d.c", "OVER"),
+            ("SELECT MAX(n HAVING MAX n) FROM d.c", "at 1:8"),
+        ])
+        .await;
+}

@@ -68,6 +68,11 @@ impl Binder<'_> {
         if matches!(called.as_str(), "APPROX_QUANTILES" | "APPROX_TOP_COUNT") {
             return self.approximating(&called, args, place, span);
         }
+        if matches!(called.as_str(), "MAX_BY" | "MIN_BY" | "ANY_VALUE")
+            && let Some(value) = self.value_by(&called, args, place, span)?
+        {
+            return Ok(value);
+        }
         let (distinct, args) = plain_args(&called, args, span)?;
         if let Some(kind) = AggregateKind::named(&called) {
             return self.aggregate(&called, kind, distinct, &args, place, span);

@@ -4,17 +4,20 @@
 use common::port::PortError;
 use common::warehouse::{DataType, Value};
 use datafusion::sql::sqlparser::ast::{
-    self, FunctionArgumentClause as Clause, FunctionArguments, NullTreatment,
+    self, FunctionArgumentClause as Clause, FunctionArguments, HavingBound, HavingBoundKind,
+    NullTreatment,
 };
 
 use super::aggregates::{Collection, Direction, Finish};
 use super::calls::{expressions, plain_args};
+use super::functions::arrays;
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
 use super::select::aggregates;
 use super::typed::{Origin, Typed};
 use super::windows::has_windows;
 use super::{Binder, Span};
+use crate::warehouse::values::arrow_type;
 
 /// The most elements of an array that an approximate aggregate makes.
 const MOST_ELEMENTS: usize = 100_000;
@@ -141,6 +144,62 @@ impl Binder<'_> {
         };
         let result = collection.result();
         Ok(Typed::computed(collection.call(vec![value.expr, sorted]), result))
+    }
+
+    /// Binds `MAX_BY`, `MIN_BY` or `ANY_VALUE` with HAVING MAX or MIN; `None` for a plain `ANY_VALUE`.
+    pub(super) fn value_by(
+        &mut self,
+        called: &str,
+        args: &FunctionArguments,
+        place: &Place<'_>,
+        span: Span,
+    ) -> Result<Option<Typed>, PortError> {
+        let FunctionArguments::List(list) = args else { return Ok(None) };
+        let mut bare = list.clone();
+        let clauses = std::mem::take(&mut bare.clauses);
+        let bare = FunctionArguments::List(bare);
+        let (distinct, args) = plain_args(called, &bare, span)?;
+        let args = expressions(called, &args, span)?;
+        let (value, key, greatest) = match (called, &args[..], &clauses[..]) {
+            ("MAX_BY", [value, key], []) => (*value, *key, true),
+            ("MIN_BY", [value, key], []) => (*value, *key, false),
+            ("ANY_VALUE", [value], [Clause::Having(HavingBound(bound, key))]) => {
+                (*value, key, *bound == HavingBoundKind::Max)
+            }
+            ("ANY_VALUE", ..) => return Ok(None),
+            _ => return Err(invalid(format!("{called} takes a value and a key"), span)),
+        };
+        if distinct {
+            return Err(unsupported(format!("{called}(DISTINCT …)"), span));
+        }
+        let inner = place.inside_aggregate(called, span)?;
+        let (value, key) = (self.expr(value, &inner)?, self.expr(key, &inner)?);
+        if [&value, &key].iter().any(|v| aggregates(&v.expr) || has_windows(&v.expr)) {
+            return Err(invalid(format!("{called} of an aggregate or a window function"), span));
+        }
+        // MAX is NaN where there is one, and NaN sorts below all else.
+        if key.kind == DataType::Float64 || matches!(value.kind, DataType::Array(_)) {
+            let (value, key) = (value.kind, key.kind);
+            return Err(unsupported(format!("{called} of a {value} by a {key}"), span));
+        }
+        let first = Direction { ascending: !greatest, nulls_first: false };
+        let known = Direction { ascending: true, nulls_first: false };
+        let collection = Collection {
+            kind: value.kind.clone(),
+            finish: Finish::Array,
+            distinct: false,
+            ignore_nulls: false,
+            keys: vec![
+                (super::query::sort_type(&key.kind), first),
+                (arrow_type(&DataType::Bool), known),
+            ],
+            limit: Some(1),
+        };
+        let null = value.expr.clone().is_null();
+        let sorted = super::query::sortable(key, span)?;
+        let result = collection.result();
+        let one = Typed::computed(collection.call(vec![value.expr, sorted, null]), result);
+        arrays::bind("ARRAY_FIRST", vec![one], span).map(Some)
     }
 
     fn collected_key(

@@ -24,21 +24,33 @@ use super::windows::has_windows;
 use super::{Binder, Span, planned};
 use crate::warehouse::values::arrow_type;
 
+/// A query's grouping as written.
+pub(super) struct Written<'s> {
+    /// GROUP BY.
+    pub(super) by: &'s GroupByExpr,
+    /// The SELECT list.
+    pub(super) projection: &'s [SelectItem],
+    /// How many columns the list has.
+    pub(super) items: usize,
+}
+
 impl Binder<'_> {
     /// Groups where the query does, applies HAVING, and rewrites `after`, the expressions behind the grouping
     /// (the SELECT list's first), to read the groups.
     pub(super) fn grouped(
         &mut self,
         plan: LogicalPlan,
-        group_by: &GroupByExpr,
+        written: &Written<'_>,
         scope: &Scope<'_>,
         after: Vec<&mut Typed>,
-        projection: &[SelectItem],
         having: Option<Typed>,
     ) -> Result<LogicalPlan, PortError> {
         let span = self.here;
-        let GroupByExpr::Expressions(written, modifiers) = group_by else {
-            return Err(unsupported("GROUP BY ALL", span));
+        let none = Vec::new();
+        let Written { by, projection, items } = *written;
+        let (written, modifiers, all) = match by {
+            GroupByExpr::Expressions(written, modifiers) => (written, modifiers, false),
+            GroupByExpr::All(modifiers) => (&none, modifiers, true),
         };
         if !modifiers.is_empty() {
             return Err(unsupported("a GROUP BY modifier", span));
@@ -53,7 +65,7 @@ impl Binder<'_> {
             None => written,
         };
         let any = after.iter().map(|t| &**t).chain(having.iter()).any(|t| aggregates(&t.expr));
-        if written.is_empty() && !any && sets.is_none() {
+        if written.is_empty() && !any && sets.is_none() && !all {
             return match having {
                 Some(_) => Err(invalid("HAVING without GROUP BY or an aggregate", span)),
                 None => Ok(plan),
@@ -63,8 +75,11 @@ impl Binder<'_> {
         let mut keys: Vec<Key> = Vec::new();
         // The key that each written one is: an equal one may stand before it.
         let mut places = Vec::new();
+        let mut found = if all { inferred(&after[..items], span)? } else { Vec::new() };
         for expr in written {
-            let (key, value) = self.group_key(expr, scope, &after, projection)?;
+            found.push(self.group_key(expr, scope, &after, projection)?);
+        }
+        for (key, value) in found {
             if let Some(at) = replaced.iter().position(|(known, _)| *known == key.expr) {
                 places.push(at);
                 continue;
@@ -197,6 +212,23 @@ struct Key {
     left_out: String,
     value: Expr,
     typed: Typed,
+}
+
+/// The keys of GROUP BY ALL: what of the list reads FROM and does not aggregate, less what other keys tell.
+fn inferred(items: &[&mut Typed], span: Span) -> Result<Vec<(Typed, Expr)>, PortError> {
+    let read = |item: &&Typed| {
+        !aggregates(&item.expr) && !has_windows(&item.expr) && !item.expr.column_refs().is_empty()
+    };
+    let (mut keys, mut computed): (Vec<&Typed>, Vec<&Typed>) =
+        items.iter().map(|item| &**item).filter(read).partition(|i| i.expr.try_as_col().is_some());
+    let known: Vec<_> = keys.iter().filter_map(|key| key.expr.try_as_col()).collect();
+    computed.retain(|item| !item.expr.column_refs().iter().all(|c| known.contains(c)));
+    // Of the two zeros, which are one key, a computation over it may make two.
+    if computed.len() > 1 && computed.iter().any(|item| item.kind == DataType::Float64) {
+        return Err(unsupported("GROUP BY ALL of a computed FLOAT64 beside another key", span));
+    }
+    keys.extend(computed);
+    keys.into_iter().map(|key| Ok((key.clone(), group_key(key.clone(), span)?))).collect()
 }
 
 /// The most sets of keys: each reads the input once more.

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::AggregateKind;
 use super::from::{From, Item};
+use super::grouping::Written;
 use super::records::{listed, record};
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, filter, project};
@@ -79,7 +80,8 @@ impl Binder<'_> {
         let mut items: Vec<(String, Typed)> =
             keys.into_iter().map(|c| (c.name, c.value)).chain(named).collect();
         let after = items.iter_mut().map(|(_, value)| value).collect();
-        let plan = self.grouped(from.plan, &group_by, &scope, after, &[], None)?;
+        let written = Written { by: &group_by, projection: &[], items: 0 };
+        let plan = self.grouped(from.plan, &written, &scope, after, None)?;
         self.projected(plan, items, span)
     }
 

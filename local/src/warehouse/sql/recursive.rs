@@ -60,7 +60,7 @@ impl Binder<'_> {
                 if inside || self.named[at].reads > 1 {
                     return Err(place(span));
                 }
-                return self.repeated(base, term, &work, &step, span);
+                return repeated(base, &term, &work, &step, span);
             }
             // What was bound in vain does not run.
             self.subqueries.truncate(before);
@@ -97,41 +97,40 @@ impl Binder<'_> {
         }
         Ok(Relation { plan: project(plan, exprs)?, columns })
     }
+}
 
-    /// The base's rows and those of the term, step by step.
-    fn repeated(
-        &mut self,
-        base: Relation,
-        term: Relation,
-        work: &str,
-        step: &str,
-        span: Span,
-    ) -> Result<Relation, PortError> {
-        if base.columns.len() != term.columns.len() {
-            let (base, term) = (base.columns.len(), term.columns.len());
-            return Err(invalid(format!("UNION of {base} and of {term} columns"), span));
-        }
-        check_plan(&term.plan)?;
-        let plan = carried(&term.plan, work, step, span)?.ok_or_else(|| place(span))?;
-        let mut exprs = Vec::new();
-        for (own, made) in base.columns.iter().zip(&term.columns) {
-            if own.kind != made.kind {
-                let what = format!("a recursive term that makes a {} of a {}", made.kind, own.kind);
-                return Err(unsupported(what, span));
-            }
-            exprs.push(column(&made.column).alias(&own.column));
-        }
-        exprs.push(next(step).alias(step));
-        let recursive = project(plan, exprs)?;
-        let plan = LogicalPlanBuilder::from(base.plan)
-            .to_recursive_query(work.to_owned(), recursive, false)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planned)?;
-        // Every step is taken before a row is read: a LIMIT makes no endless query end.
-        let plan = sort(plan, vec![column(step).sort(true, true)])?;
-        let own = base.columns.iter().map(|o| column(&o.column)).collect();
-        Ok(Relation { plan: project(plan, own)?, columns: base.columns })
+/// The base's rows and those of the term, step by step.
+fn repeated(
+    base: Relation,
+    term: &Relation,
+    work: &str,
+    step: &str,
+    span: Span,
+) -> Result<Relation, PortError> {
+    if base.columns.len() != term.columns.len() {
+        let (base, term) = (base.columns.len(), term.columns.len());
+        return Err(invalid(format!("UNION of {base} and of {term} columns"), span));
     }
+    check_plan(&term.plan)?;
+    let plan = carried(&term.plan, work, step, span)?.ok_or_else(|| place(span))?;
+    let mut exprs = Vec::new();
+    for (own, made) in base.columns.iter().zip(&term.columns) {
+        if own.kind != made.kind {
+            let what = format!("a recursive term that makes a {} of a {}", made.kind, own.kind);
+            return Err(unsupported(what, span));
+        }
+        exprs.push(column(&made.column).alias(&own.column));
+    }
+    exprs.push(next(step).alias(step));
+    let recursive = project(plan, exprs)?;
+    let plan = LogicalPlanBuilder::from(base.plan)
+        .to_recursive_query(work.to_owned(), recursive, false)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(planned)?;
+    // Every step is taken before a row is read: a LIMIT makes no endless query end.
+    let plan = sort(plan, vec![column(step).sort(true, true)])?;
+    let own = base.columns.iter().map(|o| column(&o.column)).collect();
+    Ok(Relation { plan: project(plan, own)?, columns: base.columns })
 }
 
 fn place(span: Span) -> PortError {

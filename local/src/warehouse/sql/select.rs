@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     self, Distinct, OrderByExpr, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
 };
 
+use super::grouping::Written;
 use super::query::{at_ordinal, distinct_rows, ordinal, sort};
 use super::refusal::{invalid, unsupported};
 use super::relation::{Output, Relation, column, filter, project};
@@ -54,11 +55,13 @@ impl Binder<'_> {
             None => None,
         };
         plan = self.attach(plan, before)?;
+        let written =
+            Written { by: &select.group_by, projection: &select.projection, items: items.len() };
         let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
         after.extend(keys.iter_mut());
         after.extend(qualify.iter_mut());
-        let plain = Scope { hosts: false, ..scope };
-        plan = self.grouped(plan, &select.group_by, &plain, after, &select.projection, having)?;
+        let alone = Scope { hosts: false, ..scope };
+        plan = self.grouped(plan, &written, &alone, after, having)?;
         let mut after: Vec<&mut Typed> = items.iter_mut().map(|i| &mut i.value).collect();
         after.extend(keys.iter_mut());
         after.extend(qualify.iter_mut());

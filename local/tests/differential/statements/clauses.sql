@@ -127,6 +127,17 @@ WITH RECURSIVE t AS (SELECT id, 0 AS depth FROM export.odd WHERE id = 1 UNION AL
 WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 4), s AS (SELECT SUM(n) AS total FROM t) SELECT t.n, total FROM t, s ORDER BY t.n;
 -- Subqueries that find their rows by the row around them.
 SELECT id, (SELECT COUNT(*) FROM export.odd AS b WHERE b.g = a.g) AS n, (SELECT SUM(b.i) FROM export.odd AS b WHERE b.g = a.g AND b.id > 2) AS s FROM export.odd AS a ORDER BY id;
-SELECT id, (SELECT IFNULL(SUM(b.i), 0) + COUNT(*) FROM export.odd AS b WHERE b.id = a.id + 1) AS n FROM export.odd AS a ORDER BY id;
+SELECT id, (SELECT IFNULL(SUM(b.id), 0) + COUNT(*) FROM export.odd AS b WHERE b.id = a.id + 1) AS n FROM export.odd AS a ORDER BY id;
 SELECT id, (SELECT b.g FROM export.odd AS b WHERE b.id = a.id - 1) AS before FROM export.odd AS a ORDER BY id;
 SELECT id FROM export.odd AS a WHERE (SELECT COUNT(*) FROM export.odd AS b WHERE b.g = a.g) = 0 ORDER BY id;
+-- GROUP BY ALL.
+SELECT g, COUNT(*) AS n FROM export.odd GROUP BY ALL ORDER BY g;
+SELECT SUM(id) AS s, g, UPPER(g) AS u, 1 AS one FROM export.odd GROUP BY ALL ORDER BY g;
+SELECT g, MOD(id, 2) AS m, COUNT(*) AS many FROM export.odd GROUP BY ALL HAVING many > 0 ORDER BY g, m;
+SELECT COUNT(*) AS n, 'x' AS x FROM export.odd WHERE FALSE GROUP BY ALL;
+SELECT id, g, COUNT(*) + MAX(i) FROM export.odd GROUP BY ALL ORDER BY id LIMIT 2;
+SELECT g, id + COUNT(*) AS n FROM export.odd GROUP BY ALL;
+-- The value of the greatest and the least key.
+SELECT MAX_BY(id, g) IS NOT NULL AS a, MAX_BY(g, id) AS b, MIN_BY(g, id) AS c FROM export.odd;
+SELECT g, ANY_VALUE(id HAVING MAX id) AS a, ANY_VALUE(id HAVING MIN id) AS b FROM export.odd GROUP BY g ORDER BY g;
+SELECT MAX_BY(id, g) AS a FROM export.odd WHERE FALSE;

@@ -187,8 +187,8 @@ pub const SPECIAL: &[Special] = &[
 pub const AGGREGATES: &[Special] = &[
     special(
         "ANY_VALUE",
-        "(T) → T; the first that is not NULL",
-        "SELECT ANY_VALUE(run_id) FROM ctl.runs",
+        "(T [HAVING MAX or MIN T]) → T; the first that is not NULL",
+        "SELECT ANY_VALUE(run_id), ANY_VALUE(run_id HAVING MAX attempt) FROM ctl.runs",
     ),
     special(
         "APPROX_COUNT_DISTINCT",
@@ -224,7 +224,9 @@ pub const AGGREGATES: &[Special] = &[
     special("LOGICAL_AND", "(BOOL) → BOOL", "SELECT LOGICAL_AND(attempt > 0) FROM ctl.runs"),
     special("LOGICAL_OR", "(BOOL) → BOOL", "SELECT LOGICAL_OR(attempt > 1) FROM ctl.runs"),
     special("MAX", "(T) → T", "SELECT MAX(cost) FROM ctl.runs"),
+    special("MAX_BY", "(T, T) → T", "SELECT MAX_BY(run_id, attempt) FROM ctl.runs"),
     special("MIN", "(T) → T", "SELECT MIN(cost) FROM ctl.runs"),
+    special("MIN_BY", "(T, T) → T", "SELECT MIN_BY(run_id, attempt) FROM ctl.runs"),
     special(
         "STDDEV",
         "(INT64, FLOAT64 or NUMERIC) → FLOAT64; the same as STDDEV_SAMP",
@@ -267,7 +269,7 @@ pub const AGGREGATES: &[Special] = &[
     ),
 ];
 
-/// Functions that need OVER; the aggregates but `ANY_VALUE` and those that make arrays or texts take it too.
+/// Functions that need OVER; the aggregates but `ANY_VALUE`, `MAX_BY`, `MIN_BY` and those that make arrays or texts take it too.
 pub const WINDOWS: &[Special] = &[
     special("CUME_DIST", "() → FLOAT64", "SELECT CUME_DIST() OVER (ORDER BY run_id) FROM ctl.runs"),
     special("DENSE_RANK", "() → INT64", "SELECT DENSE_RANK() OVER (ORDER BY tenant) FROM ctl.runs"),

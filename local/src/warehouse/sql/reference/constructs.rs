@@ -145,6 +145,7 @@ pub const ANSWERED: &[Chapter] = &[
                 "GROUP BY expressions, aliases and ordinals, and HAVING",
                 "SELECT service.id AS s, SUM(cost) AS c FROM billing.export GROUP BY s HAVING c > 1",
             ),
+            shown("GROUP BY ALL", "SELECT currency, SUM(cost) FROM billing.export GROUP BY ALL"),
             shown(
                 "ROLLUP, CUBE, GROUPING SETS and GROUPING",
                 "SELECT currency, cost_type, SUM(cost), GROUPING(currency) FROM billing.export GROUP BY ROLLUP(currency, cost_type)",
@@ -225,10 +226,6 @@ pub const REFUSED: &[(Construct, &str)] = &[
         "in FROM",
     ),
     (shown("EXCEPT ALL and INTERSECT ALL", "SELECT 1 EXCEPT ALL SELECT 2"), "EXCEPT ALL"),
-    (
-        shown("GROUP BY ALL", "SELECT currency, SUM(cost) FROM billing.export GROUP BY ALL"),
-        "GROUP BY ALL",
-    ),
     (
         shown(
             "grouping and DISTINCT over STRUCTs, ARRAYs and JSON",
