@@ -287,12 +287,21 @@ async fn the_value_of_the_greatest_key() {
             ("SELECT MAX_BY(n, cost) FROM d.c WHERE FALSE", &["[null]"]),
             ("SELECT team, MAX_BY(n, n) + 1 FROM d.c GROUP BY team HAVING MAX_BY(n, n) > 3", &["[null,5]"]),
             ("SELECT (SELECT MAX_BY(x, -x) FROM UNNEST([3, 1, 2]) AS x)", &["[1]"]),
+            ("SELECT MAX_BY(x, x / 2), MIN_BY(x, -x / 2) FROM UNNEST([3, -1, 4]) AS x", &["[4,4]"]),
+            // Of many rows few are kept, and of equal keys the first.
+            (
+                "SELECT ARRAY_AGG(x ORDER BY MOD(x, 10), -x LIMIT 2), ARRAY_AGG(x ORDER BY MOD(x, 3) DESC LIMIT 2), MIN_BY(x, -x), ARRAY_AGG(x LIMIT 1) FROM UNNEST(GENERATE_ARRAY(1, 30000)) AS x",
+                &["[[30000,29990],[2,5],30000,[1]]"],
+            ),
         ])
         .await;
     folder
         .refuses(&[
-            ("SELECT MAX_BY(n, f) FROM d.c", "MAX_BY of a INT64 by a FLOAT64"),
-            ("SELECT MAX_BY([n], n) FROM d.c", "MAX_BY of a ARRAY<INT64> by a INT64"),
+            (
+                "SELECT MAX_BY(x, IEEE_DIVIDE(x, 0)) FROM UNNEST([1, 0]) AS x",
+                "the greatest or least FLOAT64 among NaN",
+            ),
+            ("SELECT MAX_BY([n], n) FROM d.c", "MAX_BY of an ARRAY"),
             ("SELECT MAX_BY(n, [n]) FROM d.c", "a ARRAY<INT64> cannot be ordered"),
             ("SELECT MAX_BY(n) FROM d.c", "MAX_BY takes a value and a key"),
             ("SELECT MAX_BY(DISTINCT n, n) FROM d.c", "MAX_BY(DISTINCT …)"),

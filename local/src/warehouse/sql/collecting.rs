@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::aggregates::{Collection, Direction, Finish};
 use super::calls::{expressions, plain_args};
-use super::functions::arrays;
+use super::functions::{arrays, call};
 use super::refusal::{invalid, unsupported};
 use super::scope::Place;
 use super::select::aggregates;
@@ -177,10 +177,8 @@ impl Binder<'_> {
         if [&value, &key].iter().any(|v| aggregates(&v.expr) || has_windows(&v.expr)) {
             return Err(invalid(format!("{called} of an aggregate or a window function"), span));
         }
-        // MAX is NaN where there is one, and NaN sorts below all else.
-        if key.kind == DataType::Float64 || matches!(value.kind, DataType::Array(_)) {
-            let (value, key) = (value.kind, key.kind);
-            return Err(unsupported(format!("{called} of a {value} by a {key}"), span));
+        if matches!(value.kind, DataType::Array(_)) {
+            return Err(unsupported(format!("{called} of an ARRAY"), span));
         }
         let first = Direction { ascending: !greatest, nulls_first: false };
         let known = Direction { ascending: true, nulls_first: false };
@@ -196,7 +194,10 @@ impl Binder<'_> {
             limit: Some(1),
         };
         let null = value.expr.clone().is_null();
-        let sorted = super::query::sortable(key, span)?;
+        let sorted = match &key.kind {
+            DataType::Float64 => call("EXTREME KEY", vec![key], span)?.expr,
+            _ => super::query::sortable(key, span)?,
+        };
         let result = collection.result();
         let one = Typed::computed(collection.call(vec![value.expr, sorted, null]), result);
         arrays::bind("ARRAY_FIRST", vec![one], span).map(Some)

@@ -158,9 +158,20 @@ struct Rows {
     rows: Vec<Vec<ScalarValue>>,
 }
 
+/// So many rows are not worth a sort to be rid of some.
+const FEW: usize = 1024;
+
 impl Rows {
+    /// Puts the rows into their order; those of equal keys stay as they came.
+    fn sort(&mut self) {
+        let Self { collection, rows } = self;
+        rows.sort_by(|a, b| collection.order(a, b));
+    }
+}
+
+impl Collection {
     fn order(&self, a: &[ScalarValue], b: &[ScalarValue]) -> Ordering {
-        for (at, (_, direction)) in self.collection.keys.iter().enumerate() {
+        for (at, (_, direction)) in self.keys.iter().enumerate() {
             let (a, b) = (&a[at + 1], &b[at + 1]);
             let order = match (a.is_null(), b.is_null()) {
                 (true, true) => Ordering::Equal,
@@ -213,12 +224,19 @@ impl Accumulator for Rows {
                 self.rows.push(row);
             }
         }
+        if let Some(limit) = self.collection.limit
+            && !self.collection.distinct
+            && self.rows.len() / 2 > limit.max(FEW)
+        {
+            self.sort();
+            self.rows.truncate(limit);
+        }
         Ok(())
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let mut rows = self.rows.clone();
-        rows.sort_by(|a, b| self.order(a, b));
+        self.sort();
+        let rows = self.rows.clone();
         let mut seen = HashSet::new();
         let mut values = Vec::new();
         for row in rows {

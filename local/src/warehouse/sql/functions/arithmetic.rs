@@ -7,6 +7,7 @@ use common::warehouse::DataType::{self, Bool, Float64, Int64, Numeric};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 
+use super::super::refusal::not_here;
 use super::super::rowwise::{Batch, Cell, Row};
 use super::{Overload, fixed};
 use crate::warehouse::numeric;
@@ -93,6 +94,13 @@ pub(crate) const OVERLOADS: &[Overload] = &[
     fixed("GROUP KEY", &[Float64], Float64, |r| Ok(Cell::Float(canonical(r.float(0))))),
     // A number that sorts as GoogleSQL sorts doubles: NaN first, then by value.
     fixed("SORT KEY", &[Float64], Int64, |r| Ok(Cell::Int(sort_key(r.float(0))))),
+    // The same for the greatest or least, which is NaN where there is one, though it sorts first.
+    fixed("EXTREME KEY", &[Float64], Int64, |r| {
+        if r.float(0).is_nan() {
+            return Err(not_here("the value of the greatest or least FLOAT64 among NaN"));
+        }
+        Ok(Cell::Int(sort_key(r.float(0))))
+    }),
 ];
 
 #[expect(clippy::float_cmp, reason = "GoogleSQL's = on FLOAT64 is exact")]
