@@ -288,7 +288,7 @@ async fn what_is_no_window_is_refused() {
         ("SELECT COUNT(DISTINCT v) OVER (ORDER BY id) FROM d.w", "COUNT(DISTINCT …) with ORDER BY"),
         ("SELECT SUM(DISTINCT v) OVER () FROM d.w", "SUM(DISTINCT …)"),
         ("SELECT ABS(v) OVER () FROM d.w", "ABS with OVER at 1:8"),
-        ("SELECT PERCENTILE_CONT(f, 0.5) OVER () FROM d.w", "the function PERCENTILE_CONT at 1:8"),
+        ("SELECT CORR(f, f) OVER () FROM d.w", "the function CORR at 1:8"),
         ("SELECT ROW_NUMBER() FROM d.w", "the function ROW_NUMBER at 1:8"),
         ("SELECT SUM(v) OVER (PARTITION BY f) FROM d.w", "PARTITION BY a FLOAT64 at 1:34"),
         ("SELECT SUM(v) OVER (PARTITION BY tags) FROM d.w", "grouping by a ARRAY"),
@@ -321,4 +321,58 @@ async fn what_is_no_window_is_refused() {
         ("SELECT SUM(n) OVER (ORDER BY id) FROM d.w", "NUMERIC overflow in SUM"),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn percentiles_are_of_the_whole_partition() {
+    let folder = table().await;
+    let values = "FROM UNNEST([0, 3, NULL, 1, 2]) AS x LIMIT 1";
+    let cont =
+        |p: &str, nulls: &str| format!("SELECT PERCENTILE_CONT(x, {p} {nulls}) OVER () {values}");
+    for (p, without, with) in [
+        ("0", "[0.0]", "[null]"),
+        ("0.01", "[0.03]", "[0.0]"),
+        ("0.5", "[1.5]", "[1.0]"),
+        ("0.9", "[2.7]", "[2.6]"),
+        ("1", "[3.0]", "[3.0]"),
+        ("0.25", "[0.75]", "[0.0]"),
+    ] {
+        folder.answers(&[(&cont(p, ""), &[without]), (&cont(p, "IGNORE NULLS"), &[without])]).await;
+        folder.answers(&[(&cont(p, "RESPECT NULLS"), &[with])]).await;
+    }
+    let texts = "FROM UNNEST(['c', NULL, 'b', 'a']) AS x LIMIT 1";
+    let disc = |nulls: &str| {
+        let of = |p: &str| format!("PERCENTILE_DISC(x, {p} {nulls}) OVER ()");
+        format!("SELECT {}, {}, {}, {} {texts}", of("0"), of("0.25"), of("0.5"), of("1"))
+    };
+    folder
+        .answers(&[
+            (&disc(""), &[r#"["a","a","b","c"]"#]),
+            (&disc("RESPECT NULLS"), &[r#"[null,null,"a","c"]"#]),
+            // A tenth as a double is more than a tenth: the first of ten is not enough.
+            (
+                "SELECT PERCENTILE_DISC(x, 0.1) OVER (), PERCENTILE_DISC(x, 0.3) OVER (), PERCENTILE_CONT(x, 0.1) OVER () FROM UNNEST(GENERATE_ARRAY(1, 10)) AS x LIMIT 1",
+                &["[2,3,1.9]"],
+            ),
+            (
+                "SELECT x, PERCENTILE_CONT(x, 0.5) OVER (PARTITION BY MOD(x, 2)), PERCENTILE_DISC(NUMERIC '1.5' * x, 0.5) OVER (PARTITION BY MOD(x, 2)) FROM UNNEST([1, 2, 3, 4, 7]) AS x ORDER BY x",
+                &["[1,3.0,\"4.5\"]", "[2,3.0,\"3\"]", "[3,3.0,\"4.5\"]", "[4,3.0,\"3\"]", "[7,3.0,\"4.5\"]"],
+            ),
+            ("SELECT PERCENTILE_CONT(x, 0.5) OVER (), PERCENTILE_DISC(x, 0.5) OVER () FROM UNNEST([CAST(NULL AS FLOAT64)]) AS x", &["[null,null]"]),
+            ("SELECT PERCENTILE_DISC(x, 0) OVER (), PERCENTILE_CONT(x, 1) OVER () FROM UNNEST([1.5, CAST('nan' AS FLOAT64), -1.0]) AS x LIMIT 1", &["[\"NaN\",1.5]"]),
+        ])
+        .await;
+    folder
+        .refuses(&[
+            ("SELECT PERCENTILE_CONT(x, 0.5) OVER (ORDER BY x) FROM UNNEST([1]) AS x", "with ORDER BY in its window"),
+            ("SELECT PERCENTILE_CONT(x, 0.5) OVER (ROWS UNBOUNDED PRECEDING) FROM UNNEST([1]) AS x", "ROWS or RANGE without ORDER BY"),
+            ("SELECT PERCENTILE_CONT(x, 1.5) OVER () FROM UNNEST([1]) AS x", "a constant from 0 to 1"),
+            ("SELECT PERCENTILE_DISC(x, x) OVER () FROM UNNEST([1]) AS x", "a constant from 0 to 1"),
+            ("SELECT PERCENTILE_CONT(x) OVER () FROM UNNEST([1]) AS x", "PERCENTILE_CONT with 1 values"),
+            ("SELECT PERCENTILE_CONT(NUMERIC '1', 0.5) OVER ()", "cast it to FLOAT64"),
+            ("SELECT PERCENTILE_DISC(1, NUMERIC '0.5') OVER ()", "a NUMERIC percentile"),
+            ("SELECT PERCENTILE_DISC([x], 0.5) OVER () FROM UNNEST([1]) AS x", "cannot be ordered"),
+            ("SELECT PERCENTILE_CONT(x, 0.5) FROM UNNEST([1]) AS x", "PERCENTILE_CONT"),
+        ])
+        .await;
 }

@@ -24,6 +24,7 @@ use super::{Binder, Span, planned};
 mod call;
 mod evaluate;
 mod frame;
+mod percentile;
 mod spec;
 
 use evaluate::Windowed;

@@ -304,6 +304,16 @@ pub const WINDOWS: &[Special] = &[
         "SELECT NTILE(2) OVER (ORDER BY run_id) FROM ctl.runs",
     ),
     special(
+        "PERCENTILE_CONT",
+        "(INT64 or FLOAT64, FLOAT64 constant [RESPECT NULLS]) → FLOAT64; without ORDER BY",
+        "SELECT PERCENTILE_CONT(attempt, 0.5) OVER (PARTITION BY tenant) FROM ctl.runs",
+    ),
+    special(
+        "PERCENTILE_DISC",
+        "(T, FLOAT64 constant [RESPECT NULLS]) → T; without ORDER BY",
+        "SELECT PERCENTILE_DISC(cost, 0.9) OVER (PARTITION BY tenant) FROM ctl.runs",
+    ),
+    special(
         "PERCENT_RANK",
         "() → FLOAT64",
         "SELECT PERCENT_RANK() OVER (ORDER BY run_id) FROM ctl.runs",

@@ -37,7 +37,7 @@ impl Call {
         span: Span,
     ) -> Result<(), PortError> {
         let (ordered, framed) = match self.function {
-            Function::RowNumber => (false, false),
+            Function::RowNumber | Function::Percentile(_) => (false, false),
             Function::Rank
             | Function::DenseRank
             | Function::PercentRank
@@ -49,6 +49,9 @@ impl Call {
         };
         if ordered && keys == 0 {
             return Err(invalid(format!("{called} without ORDER BY in its window"), span));
+        }
+        if matches!(self.function, Function::Percentile(_)) && keys > 0 {
+            return Err(invalid(format!("{called} with ORDER BY in its window"), span));
         }
         if !framed && frame.is_some() {
             return Err(invalid(format!("{called} with ROWS or RANGE in its window"), span));
@@ -83,7 +86,9 @@ impl Binder<'_> {
             return Err(invalid(format!("DISTINCT in {called}, which does not aggregate"), span));
         }
         let ignore_nulls = nulls == Some(NullTreatment::IgnoreNulls);
-        let valued = ["FIRST_VALUE", "LAST_VALUE", "NTH_VALUE"].contains(&called);
+        let valued =
+            ["FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "PERCENTILE_CONT", "PERCENTILE_DISC"]
+                .contains(&called);
         if nulls.is_some() && !valued {
             return Err(invalid(format!("IGNORE or RESPECT NULLS in {called}"), span));
         }
@@ -96,6 +101,7 @@ impl Binder<'_> {
             "CUME_DIST" => Some((Function::CumeDist, DataType::Float64)),
             _ => None,
         };
+        let numbered = numbering.is_some();
         match (numbering, called, &args[..]) {
             (Some((function, result)), _, []) => Ok(Call::new(function, Vec::new(), result)),
             (_, "NTILE", [buckets]) => {
@@ -117,8 +123,13 @@ impl Binder<'_> {
                 let result = value.kind.clone();
                 Ok(Call::new(Function::Nth { nth, ignore_nulls }, vec![value], result))
             }
-            (Some(_), ..)
-            | (_, "NTILE" | "LAG" | "LEAD" | "FIRST_VALUE" | "LAST_VALUE" | "NTH_VALUE", _) => {
+            (_, "PERCENTILE_CONT" | "PERCENTILE_DISC", [value, of]) => {
+                let with_nulls = nulls == Some(NullTreatment::RespectNulls);
+                let (percentile, args, result) =
+                    self.percentile(called, [value, of], with_nulls, place, span)?;
+                Ok(Call::new(Function::Percentile(percentile), args, result))
+            }
+            _ if numbered || valued || ["NTILE", "LAG", "LEAD"].contains(&called) => {
                 Err(invalid(format!("{called} with {} values", args.len()), span))
             }
             _ => Err(unsupported(format!("{called} with OVER"), span)),

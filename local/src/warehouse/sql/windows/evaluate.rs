@@ -18,6 +18,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::aggregates::AggregateKind;
 use super::super::functions::cast::int_to_f64;
 use super::frame::{Bound, Frame, peers};
+use super::percentile::Percentile;
 use crate::warehouse::values::arrow_type;
 
 /// What is computed for a row.
@@ -37,6 +38,8 @@ pub(super) enum Function {
         nth: Option<i64>,
         ignore_nulls: bool,
     },
+    /// Of the whole partition: the value, and beside it what it is sorted by.
+    Percentile(Percentile),
     /// An aggregate over the frame, of values of a type.
     Aggregate(AggregateKind, DataType),
 }
@@ -140,6 +143,7 @@ impl PartitionEvaluator for Plan {
                 let frames = self.frame.rows(keys, self.descending, rows)?;
                 picked(&values[0], *nth, *ignore_nulls, &frames)?
             }
+            Function::Percentile(percentile) => percentile.evaluate(&values[0], &values[1])?,
             Function::Aggregate(kind, arg) => {
                 let frames = self.frame.rows(keys, self.descending, rows)?;
                 aggregated(*kind, arg, &values[0], self.frame, &frames)?
