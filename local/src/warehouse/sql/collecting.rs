@@ -35,9 +35,7 @@ impl Binder<'_> {
         let FunctionArguments::List(list) = args else {
             return Err(invalid(format!("{called} without a value"), span));
         };
-        let mut bare = list.clone();
-        let clauses = std::mem::take(&mut bare.clauses);
-        let bare = FunctionArguments::List(bare);
+        let (bare, clauses) = without_clauses(list);
         let (distinct, args) = plain_args(called, &bare, span)?;
         let args = expressions(called, &args, span)?;
         let texts = called == "STRING_AGG";
@@ -155,9 +153,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Option<Typed>, PortError> {
         let FunctionArguments::List(list) = args else { return Ok(None) };
-        let mut bare = list.clone();
-        let clauses = std::mem::take(&mut bare.clauses);
-        let bare = FunctionArguments::List(bare);
+        let (bare, clauses) = without_clauses(list);
         let (distinct, args) = plain_args(called, &bare, span)?;
         let args = expressions(called, &args, span)?;
         let (value, key, greatest) = match (called, &args[..], &clauses[..]) {
@@ -231,4 +227,11 @@ impl Binder<'_> {
         let sorted = super::query::sortable(key, span)?;
         Ok((sorted, kind, Direction { ascending, nulls_first }))
     }
+}
+
+/// The arguments alone, and the clauses that stood behind them.
+fn without_clauses(list: &ast::FunctionArgumentList) -> (FunctionArguments, Vec<Clause>) {
+    let mut bare = list.clone();
+    let clauses = std::mem::take(&mut bare.clauses);
+    (FunctionArguments::List(bare), clauses)
 }
