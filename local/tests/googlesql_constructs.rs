@@ -200,6 +200,19 @@ async fn distinct_values_are_added_once() {
         ("SELECT SUM(DISTINCT v), AVG(DISTINCT v), SUM(DISTINCT f), LOGICAL_OR(DISTINCT v > 5) FROM d.t", &["[30,15.0,0.5,true]"]),
         ("SELECT g, SUM(DISTINCT v) FROM d.t GROUP BY g ORDER BY g", &["[null,10]", "[\"a\",20]", "[\"b\",10]"]),
         ("SELECT SUM(DISTINCT v), AVG(DISTINCT CAST(v AS NUMERIC)) FROM d.t WHERE FALSE", &["[null,null]"]),
+        // Both zeros are one value, and so is every NaN; MIN and MAX are NaN where there is one.
+        (
+            "SELECT COUNT(DISTINCT x) FROM UNNEST([0.0, -0.0, CAST('nan' AS FLOAT64), -CAST('nan' AS FLOAT64), NULL]) AS x",
+            &["[2]"],
+        ),
+        (
+            "SELECT x > 1, COUNT(DISTINCT y) FROM UNNEST([1, 1, 2]) AS x, UNNEST([0.0, -0.0]) AS y GROUP BY 1 ORDER BY 1",
+            &["[false,1]", "[true,1]"],
+        ),
+        (
+            "SELECT g, IS_NAN(MIN(x)), IS_NAN(MAX(x)) FROM UNNEST([1, 2]) AS g, UNNEST([1.5, IF(g = 1, CAST('nan' AS FLOAT64), 2.5), -1.0]) AS x GROUP BY g ORDER BY g",
+            &["[1,true,true]", "[2,false,false]"],
+        ),
         ("SELECT (SELECT SUM(DISTINCT x) FROM UNNEST([2, 2, 5]) AS x)", &["[7]"]),
     ])
     .await;

@@ -11,7 +11,7 @@ const SCHEMA: &str = r#"[
 ]"#;
 
 const ROWS: &str = r#"
-{"id":1,"up":null,"name":"root"}
+{"id":1,"up":null,"name":"top"}
 {"id":2,"up":1,"name":"a"}
 {"id":3,"up":1,"name":"b"}
 {"id":4,"up":2,"name":null}
@@ -42,17 +42,17 @@ async fn steps_follow_steps_until_there_are_no_rows() {
             (
                 "WITH RECURSIVE t AS (SELECT id, name, 0 AS depth, CONCAT('/', name) AS path FROM d.n WHERE id = 1 UNION ALL SELECT n.id, n.name, depth + 1, CONCAT(path, '/', IFNULL(n.name, '?')) FROM d.n AS n JOIN t ON n.up = t.id) SELECT id, depth, path FROM t ORDER BY id",
                 &[
-                    r#"[1,0,"/root"]"#,
-                    r#"[2,1,"/root/a"]"#,
-                    r#"[3,1,"/root/b"]"#,
-                    r#"[4,2,"/root/a/?"]"#,
-                    r#"[5,3,"/root/a/?/d"]"#,
+                    r#"[1,0,"/top"]"#,
+                    r#"[2,1,"/top/a"]"#,
+                    r#"[3,1,"/top/b"]"#,
+                    r#"[4,2,"/top/a/?"]"#,
+                    r#"[5,3,"/top/a/?/d"]"#,
                 ],
             ),
             // From the leaves, by a comma and by LEFT JOIN, of which only some columns are read.
             (
                 "WITH RECURSIVE t AS (SELECT id, up, name FROM d.n WHERE id = 5 UNION ALL SELECT n.id, n.up, n.name FROM t, d.n AS n WHERE n.id = t.up) SELECT name FROM t ORDER BY id",
-                &["[\"root\"]", "[\"a\"]", "[null]", "[\"d\"]"],
+                &["[\"top\"]", "[\"a\"]", "[null]", "[\"d\"]"],
             ),
             (
                 "WITH RECURSIVE t AS (SELECT 5 AS id UNION ALL SELECT n.up FROM t LEFT JOIN d.n AS n ON n.id = t.id WHERE t.id IS NOT NULL) SELECT COUNT(*), COUNT(id) FROM t",

@@ -128,3 +128,39 @@ impl TableProvider for StoredTable {
         Ok(DataSourceExec::from_data_source(config))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use common::warehouse::{Column, ColumnType};
+    use datafusion::logical_expr::{col, lit};
+    use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+    use crate::warehouse::values::schema_of;
+
+    #[tokio::test]
+    async fn a_scan_tells_the_rows_of_the_files_it_reads() {
+        let file = |day: u32, rows: u64| StoredFile {
+            path: format!("tables/{day}"),
+            rows,
+            bytes: 1,
+            day: NaiveDate::from_ymd_opt(2026, 1, day),
+        };
+        let columns = [Column::new("day", ColumnType::Date)];
+        let table = StoredTable {
+            root: PathBuf::from("/"),
+            schema: schema_of(&columns),
+            files: vec![file(1, 3), file(2, 40), file(3, 500)],
+            partition: Some("day".to_owned()),
+        };
+        let second = ScalarValue::Date32(Some(days(NaiveDate::from_ymd_opt(2026, 1, 2).unwrap())));
+        let session = SessionContext::new().state();
+        for (filter, rows) in [(lit(true), 543), (col("day").gt_eq(lit(second)), 540)] {
+            let scan = table.scan(&session, None, &[filter], None).await.unwrap();
+            let args = StatisticsArgs::new();
+            let told = StatisticsContext::new().compute(scan.as_ref(), &args).unwrap();
+            assert_eq!(told.num_rows, Precision::Inexact(rows));
+        }
+    }
+}
